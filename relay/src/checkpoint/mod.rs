@@ -1,0 +1,1 @@
+//! The position, stored in Kafka.

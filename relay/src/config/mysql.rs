@@ -1,0 +1,111 @@
+//! How to reach the source, and where to start on it.
+
+use std::{num::NonZeroU32, path::PathBuf, time::Duration};
+
+use serde::Deserialize;
+
+/// The `[mysql]` section.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Mysql {
+    /// `mysql://user:password@host:3306`. The password may also come from `password_file`.
+    pub url: String,
+    #[serde(default)]
+    pub password_file: Option<PathBuf>,
+    /// The id this relay shows the source as a replica. Must differ from every server and replica of
+    /// the topology; the default is derived from `source` and lies in the upper half of the range.
+    #[serde(default)]
+    pub server_id: Option<NonZeroU32>,
+    #[serde(default)]
+    pub tls: Tls,
+    /// Where to begin when there is no checkpoint yet.
+    #[serde(default)]
+    pub start: StartPolicy,
+    /// How often an idle source says that it is alive. A connection silent for three of these is
+    /// taken for dead, so it bounds how long a half-open TCP connection goes unnoticed.
+    #[serde(with = "humantime_serde", default = "default_heartbeat_interval")]
+    pub heartbeat_interval: Duration,
+    #[serde(with = "humantime_serde", default = "default_connect_timeout")]
+    pub connect_timeout: Duration,
+    /// Upper bound of the back-off between attempts; the first comes at once.
+    #[serde(with = "humantime_serde", default = "default_reconnect_backoff_max")]
+    pub reconnect_backoff_max: Duration,
+}
+
+/// TLS to the source. With no `ca` and `required` the server's certificate is checked against the
+/// system's roots.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tls {
+    #[serde(default)]
+    pub required: bool,
+    /// PEM file of the authority that signed the server's certificate.
+    #[serde(default)]
+    pub ca: Option<PathBuf>,
+    /// PEM files of the client certificate and its key.
+    #[serde(default)]
+    pub certificate: Option<PathBuf>,
+    #[serde(default)]
+    pub key: Option<PathBuf>,
+    /// Accept a certificate whose name is not the host's (the chain is still verified).
+    #[serde(default)]
+    pub skip_hostname_verification: bool,
+}
+
+/// Where a first start begins. A later start always resumes from its checkpoint.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum StartPolicy {
+    /// The oldest transaction the server still has: nothing is lost.
+    #[default]
+    Earliest,
+    /// The end of the binlog at the moment of the start.
+    Latest,
+    /// `file:position`.
+    Coordinates(crate::position::BinlogCoordinates),
+    /// Everything that is not in this GTID set.
+    GtidSet(crate::position::GtidSet),
+}
+
+fn default_heartbeat_interval() -> Duration {
+    Duration::from_secs(1)
+}
+
+fn default_connect_timeout() -> Duration {
+    Duration::from_secs(10)
+}
+
+fn default_reconnect_backoff_max() -> Duration {
+    Duration::from_secs(5)
+}
+
+impl<'de> Deserialize<'de> for StartPolicy {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+impl std::str::FromStr for StartPolicy {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "earliest" => return Ok(Self::Earliest),
+            "latest" => return Ok(Self::Latest),
+            _ => {}
+        }
+        if let Ok(set) = text.parse() {
+            return Ok(Self::GtidSet(set));
+        }
+        if let Some((file, position)) = text.rsplit_once(':')
+            && let Ok(position) = position.parse()
+        {
+            return Ok(Self::Coordinates(crate::position::BinlogCoordinates {
+                file: file.into(),
+                position,
+            }));
+        }
+        Err(format!(
+            "start must be `earliest`, `latest`, `file:position` or a GTID set, not `{text}`"
+        ))
+    }
+}

@@ -1,0 +1,76 @@
+//! Where we are in the source's binlog.
+//!
+//! A [`Position`] is what a checkpoint stores: the server it belongs to, the coordinates behind the
+//! last whole transaction, the GTIDs that are out, and how far the transaction in progress is out.
+//! GTIDs decide where the source has them; coordinates decide where it has none.
+//!
+//! Promises:
+//! - a position only grows: [`Position::apply`] never removes a GTID;
+//! - coordinates always name a transaction boundary, never the middle of one.
+//!
+//! Before this: `source`, which says how far each chunk reaches. After this: `checkpoint`.
+
+mod coordinates;
+mod gtid;
+mod gtid_set;
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+pub use self::{
+    coordinates::BinlogCoordinates,
+    gtid::{Gtid, GtidTag, ParseGtidError},
+    gtid_set::GtidSet,
+};
+
+/// Everything up to here is on the broker, and of the transaction in progress its first rows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Position {
+    /// The server whose binlog files `coordinates` names.
+    pub server_uuid: Uuid,
+    /// The end of the last whole transaction.
+    pub coordinates: BinlogCoordinates,
+    /// GTIDs that are out; `None` where the server writes none (`gtid_mode` is not `ON`).
+    pub gtid_set: Option<GtidSet>,
+    /// The transaction that is partly out, if the last Kafka transaction ended inside one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub in_progress: Option<InProgress>,
+}
+
+/// A transaction too large for one Kafka transaction, of which the first rows are out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InProgress {
+    /// `None` where the server writes no GTIDs: then it is the first transaction after the
+    /// position's coordinates.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gtid: Option<Gtid>,
+    /// Outbox rows of it that are out. A count of rows, not of events: it stays true on a replica
+    /// that cuts the same transaction into other events.
+    pub outbox_rows: u64,
+}
+
+/// How far the position reaches once a chunk is out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Advance {
+    pub server_uuid: Uuid,
+    /// The end of the last whole transaction that this advance covers.
+    pub coordinates: BinlogCoordinates,
+    /// GTIDs of the whole transactions covered, those without outbox rows included.
+    pub gtids: Option<GtidSet>,
+    /// Set when the chunk ends inside a transaction.
+    pub in_progress: Option<InProgress>,
+}
+
+impl Position {
+    /// Moves over what `advance` covers.
+    pub fn apply(&mut self, advance: &Advance) {
+        self.server_uuid = advance.server_uuid;
+        self.coordinates = advance.coordinates.clone();
+        match (&mut self.gtid_set, &advance.gtids) {
+            (Some(set), Some(gtids)) => set.union(gtids),
+            (set @ None, Some(gtids)) => *set = Some(gtids.clone()),
+            (_, None) => {}
+        }
+        self.in_progress.clone_from(&advance.in_progress);
+    }
+}

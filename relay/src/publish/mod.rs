@@ -1,0 +1,1 @@
+//! Records and checkpoint → one Kafka transaction.

@@ -1,0 +1,13 @@
+//! Outbox row → outbox record.
+//!
+//! The mapping is the convention the field already uses (Debezium's outbox router): columns `id`,
+//! `aggregatetype`, `aggregateid`, `type`, `payload`; topic `outbox.event.<aggregatetype>`; key
+//! `aggregateid`; header `id`. Every name and template is configuration, per outbox table.
+//!
+//! Promises: the same row gives byte for byte the same record, today and at a replay.
+//!
+//! Before this: `source`. After this: `publish`.
+
+mod outbox_record;
+
+pub use self::outbox_record::{Header, OutboxRecord};
