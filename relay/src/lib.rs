@@ -18,3 +18,5 @@ pub mod record; // outbox row → Kafka record
 pub mod publish; // records and checkpoint → one Kafka transaction
 
 pub mod checkpoint; // the position, stored in Kafka
+
+pub mod metrics; // typed handles of every metric

@@ -1,0 +1,148 @@
+//! Every metric, in one place; the stages hold typed handles.
+//!
+//! Names: `rowpost_<noun>_<unit>`, counters end in `_total`; labels are low-cardinality, never an id
+//! or a GTID.
+
+use std::sync::atomic::AtomicU64;
+
+use prometheus_client::{
+    encoding::EncodeLabelSet,
+    metrics::{
+        counter::Counter,
+        family::Family,
+        gauge::Gauge,
+        histogram::{Histogram, exponential_buckets},
+    },
+    registry::{Registry, Unit},
+};
+
+/// A gauge in seconds with a fraction.
+pub type SecondsGauge = Gauge<f64, AtomicU64>;
+
+/// Kafka topic, as far as the outbox rows name them.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct TopicLabel {
+    pub topic: String,
+}
+
+/// Stage that tried again: `source` or `publish`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct StageLabel {
+    pub stage: &'static str,
+}
+
+/// Handles are cheap to clone and shared.
+#[derive(Debug, Clone)]
+pub struct Metrics {
+    /// Transactions read from the binlog, with and without outbox rows.
+    pub transactions_read: Counter,
+    /// Outbox rows read.
+    pub outbox_rows_read: Counter,
+    /// Bytes of binlog events read.
+    pub binlog_bytes_read: Counter,
+    /// 1 while the binlog connection stands.
+    pub source_connected: Gauge,
+    /// Bytes of records read and not yet handed to librdkafka.
+    pub in_flight_bytes: Gauge,
+    /// Records handed to librdkafka.
+    pub records_published: Family<TopicLabel, Counter>,
+    /// Records in committed Kafka transactions (at-least-once: acknowledged).
+    pub records_acknowledged: Family<TopicLabel, Counter>,
+    /// Records of one Kafka transaction.
+    pub batch_records: Histogram,
+    /// From the first record of a batch to the end of its commit.
+    pub commit_seconds: Histogram,
+    /// From the commit on the source to the commit in Kafka, last batch; 0 once caught up.
+    pub replication_lag: SecondsGauge,
+    /// Bytes of binlog between the committed position and the end of the source's binlog.
+    pub replication_lag_bytes: Gauge,
+    /// Unix time of the last committed checkpoint.
+    pub checkpoint_timestamp: SecondsGauge,
+    /// Attempts after a failure, by stage.
+    pub retries: Family<StageLabel, Counter>,
+}
+
+impl Metrics {
+    /// Creates every metric and registers it.
+    pub fn register(registry: &mut Registry) -> Self {
+        let registry = registry.sub_registry_with_prefix("rowpost");
+        let metrics = Self {
+            transactions_read: Counter::default(),
+            outbox_rows_read: Counter::default(),
+            binlog_bytes_read: Counter::default(),
+            source_connected: Gauge::default(),
+            in_flight_bytes: Gauge::default(),
+            records_published: Family::default(),
+            records_acknowledged: Family::default(),
+            batch_records: Histogram::new(exponential_buckets(1.0, 4.0, 8)),
+            commit_seconds: Histogram::new(exponential_buckets(0.001, 2.0, 14)),
+            replication_lag: SecondsGauge::default(),
+            replication_lag_bytes: Gauge::default(),
+            checkpoint_timestamp: SecondsGauge::default(),
+            retries: Family::default(),
+        };
+        registry.register(
+            "transactions_read",
+            "Binlog transactions read",
+            metrics.transactions_read.clone(),
+        );
+        registry.register("outbox_rows_read", "Outbox rows read", metrics.outbox_rows_read.clone());
+        registry.register_with_unit(
+            "binlog_read",
+            "Bytes of binlog events read",
+            Unit::Bytes,
+            metrics.binlog_bytes_read.clone(),
+        );
+        registry.register(
+            "source_connected",
+            "1 while the binlog connection stands",
+            metrics.source_connected.clone(),
+        );
+        registry.register_with_unit(
+            "in_flight",
+            "Bytes of records read and not yet handed to the producer",
+            Unit::Bytes,
+            metrics.in_flight_bytes.clone(),
+        );
+        registry.register(
+            "records_published",
+            "Records handed to the producer",
+            metrics.records_published.clone(),
+        );
+        registry.register(
+            "records_acknowledged",
+            "Records in committed Kafka transactions",
+            metrics.records_acknowledged.clone(),
+        );
+        registry.register(
+            "batch_records",
+            "Records of one Kafka transaction",
+            metrics.batch_records.clone(),
+        );
+        registry.register_with_unit(
+            "commit",
+            "From the first record of a batch to the end of its commit",
+            Unit::Seconds,
+            metrics.commit_seconds.clone(),
+        );
+        registry.register_with_unit(
+            "replication_lag",
+            "Commit on the source to commit in Kafka; 0 once caught up",
+            Unit::Seconds,
+            metrics.replication_lag.clone(),
+        );
+        registry.register(
+            "replication_lag_bytes",
+            "Bytes of binlog between the committed position and the source's end",
+            metrics.replication_lag_bytes.clone(),
+        );
+        registry.register_with_unit(
+            "checkpoint_timestamp",
+            "Unix time of the last committed checkpoint",
+            Unit::Seconds,
+            metrics.checkpoint_timestamp.clone(),
+        );
+        registry.register("retries", "Attempts after a failure", metrics.retries.clone());
+        metrics
+    }
+}
