@@ -88,24 +88,55 @@ impl std::str::FromStr for StartPolicy {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text {
-            "earliest" => return Ok(Self::Earliest),
-            "latest" => return Ok(Self::Latest),
-            _ => {}
+        // The name of a binlog file always holds a dot and a GTID set never does, so that a slip in
+        // either is answered by the parser that it was meant for.
+        match text.trim() {
+            "earliest" => Ok(Self::Earliest),
+            "latest" => Ok(Self::Latest),
+            text if text.contains('.') => {
+                text.parse().map(Self::Coordinates).map_err(|error| error.to_string())
+            }
+            // The empty GTID set is everything: too much to begin with by leaving a value out.
+            text if text.contains(':') => {
+                text.parse().map(Self::GtidSet).map_err(|error| error.to_string())
+            }
+            _ => Err(format!(
+                "start must be `earliest`, `latest`, `file:position` or a GTID set, not `{text}`"
+            )),
         }
-        if let Ok(set) = text.parse() {
-            return Ok(Self::GtidSet(set));
-        }
-        if let Some((file, position)) = text.rsplit_once(':')
-            && let Ok(position) = position.parse()
-        {
-            return Ok(Self::Coordinates(crate::position::BinlogCoordinates {
-                file: file.into(),
-                position,
-            }));
-        }
-        Err(format!(
-            "start must be `earliest`, `latest`, `file:position` or a GTID set, not `{text}`"
-        ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::StartPolicy;
+
+    #[rstest]
+    #[case("earliest", StartPolicy::Earliest)]
+    #[case(" latest\n", StartPolicy::Latest)]
+    #[case(
+        "bin-log.000042:4",
+        StartPolicy::Coordinates("bin-log.000042:4".parse().unwrap())
+    )]
+    #[case(
+        "3e11fa47-71ca-11e1-9e33-c80aa9429562:1-39:tag:1",
+        StartPolicy::GtidSet("3E11FA47-71CA-11E1-9E33-C80AA9429562:1-39:TAG:1".parse().unwrap())
+    )]
+    fn every_form_of_a_start_is_understood(#[case] text: &str, #[case] start: StartPolicy) {
+        assert_eq!(text.parse(), Ok(start));
+    }
+
+    #[rstest]
+    #[case::nothing("", "start must be `earliest`")]
+    #[case::other_word("newest", "not `newest`")]
+    #[case::coordinates("bin-log.000042:x", "not a number of bytes")]
+    #[case::gtid_set("3e11fa47-71ca-11e1-9e33-c80aa9429562:5-1", "ends before it begins")]
+    #[case::uuid("3e11fa47-71ca-11e1-9e33-c80aa942956:5", "expected a UUID")]
+    fn a_slip_is_answered_by_the_form_it_was_meant_for(#[case] text: &str, #[case] reason: &str) {
+        let error = text.parse::<StartPolicy>().unwrap_err();
+
+        assert!(error.contains(reason), "{error}");
     }
 }

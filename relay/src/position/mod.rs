@@ -13,14 +13,20 @@
 mod coordinates;
 mod gtid;
 mod gtid_set;
+mod gtid_text;
+mod intervals;
+mod log_pos;
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 pub use self::{
-    coordinates::BinlogCoordinates,
-    gtid::{Gtid, GtidTag, ParseGtidError},
+    coordinates::{BinlogCoordinates, ParseCoordinatesError},
+    gtid::{GTID_NUMBER_MAX, Gtid, GtidNumberOutOfRange, GtidTag},
     gtid_set::GtidSet,
+    gtid_text::ParseGtidError,
+    intervals::GtidInterval,
+    log_pos::{EndPosition, widen},
 };
 
 /// Everything up to here is on the broker, and of the transaction in progress its first rows.
@@ -62,7 +68,8 @@ pub struct Advance {
 }
 
 impl Position {
-    /// Moves over what `advance` covers.
+    /// Moves over what `advance` covers. A server without GTIDs leaves the set as it is: it says
+    /// nothing about what other servers wrote.
     pub fn apply(&mut self, advance: &Advance) {
         self.server_uuid = advance.server_uuid;
         self.coordinates = advance.coordinates.clone();
@@ -74,3 +81,20 @@ impl Position {
         self.in_progress.clone_from(&advance.in_progress);
     }
 }
+
+impl Advance {
+    /// Adds what `later` covers: applying the sum is applying the two one after the other.
+    pub fn merge(&mut self, later: &Self) {
+        self.server_uuid = later.server_uuid;
+        self.coordinates = later.coordinates.clone();
+        match (&mut self.gtids, &later.gtids) {
+            (Some(set), Some(gtids)) => set.union(gtids),
+            (set @ None, Some(gtids)) => *set = Some(gtids.clone()),
+            (_, None) => {}
+        }
+        self.in_progress.clone_from(&later.in_progress);
+    }
+}
+
+#[cfg(test)]
+mod tests;

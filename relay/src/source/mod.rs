@@ -10,5 +10,6 @@
 //! Before this: nothing. After this: `record` for each row, `publish` for the chunks.
 
 mod chunk;
+mod sids;
 
-pub use self::chunk::Chunk;
+pub use self::{chunk::Chunk, sids::sids};
