@@ -1,0 +1,46 @@
+//! An empty data directory, initialised once per version and copied for each server.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Context, Result};
+
+use super::binaries::Binaries;
+use crate::{cache::Cache, command};
+
+/// The directory that new servers start as a copy of. Root has no password in it.
+pub(super) fn template(cache: &Cache, binaries: &Binaries) -> Result<PathBuf> {
+    let version = binaries.version;
+    let what = format!("initialising MySQL {version}");
+    cache.folder(&format!("mysql-{version}-data"), &what, |folder, _| {
+        let data = folder.join("data");
+        let mut mysqld = binaries.command(&data);
+        command::run(mysqld.arg("--initialize-insecure"), &folder.join("initialize.log"))?;
+        // SERVER: this file holds the server UUID; a server without it gives itself a new one.
+        let server_uuid = data.join("auto.cnf");
+        if server_uuid.exists() {
+            fs::remove_file(server_uuid).context("cannot remove the template's server UUID")?;
+        }
+        Ok(())
+    })
+}
+
+/// Copies the template; a copy that was cut short does not count as one.
+pub(super) fn create(
+    cache: &Cache,
+    binaries: &Binaries,
+    directory: &Path,
+    data: &Path,
+) -> Result<()> {
+    let template = template(cache, binaries)?.join("data");
+    let partial = directory.join("data.partial");
+    crate::cache::remove_folder(&partial)?;
+    fs::create_dir_all(directory)?;
+    let mut copy = Command::new("cp");
+    copy.args(["-a", "--reflink=auto", "--sparse=always"]).arg(&template).arg(&partial);
+    command::run(&mut copy, &directory.join("copy.log"))?;
+    fs::rename(&partial, data).context("cannot move the data directory into place")
+}

@@ -1,0 +1,181 @@
+//! A program that keeps running: started detached or tied to us, ended by its own pid.
+//!
+//! Promises:
+//! - a process is known by its pid *and* its start time: a pid that the kernel gave to another
+//!   program is never signalled;
+//! - a tied process dies with this one, even when this one is killed with -9.
+
+use std::{
+    fs::{self, File},
+    path::Path,
+    process::{Child, Command, Stdio},
+    sync::{OnceLock, mpsc},
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, anyhow, bail};
+use rustix::process::{Pid, Signal, kill_process};
+use serde::{Deserialize, Serialize};
+
+use crate::command;
+
+const POLL_INTERVAL: Duration = Duration::from_millis(10);
+
+/// Whether a process goes with the one that started it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lifetime {
+    /// In a session of its own: a terminal's interrupt and our end do not reach it.
+    Detached,
+    /// Killed by the kernel when this process ends.
+    Tied,
+}
+
+/// How a process came to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stopped {
+    WasNotRunning,
+    Terminated,
+    KilledAfterGrace,
+}
+
+/// One process, not one pid.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProcessId {
+    pub pid: i32,
+    /// Clock ticks after boot, from `/proc/<pid>/stat`.
+    start_ticks: u64,
+}
+
+impl ProcessId {
+    /// The process that has this pid now.
+    pub fn of(pid: u32) -> Option<Self> {
+        let pid = i32::try_from(pid).ok()?;
+        let (start_ticks, is_zombie) = stat(pid)?;
+        (!is_zombie).then_some(Self { pid, start_ticks })
+    }
+
+    pub fn is_running(&self) -> bool {
+        stat(self.pid) == Some((self.start_ticks, false))
+    }
+
+    /// SIGTERM, then SIGKILL after `grace`.
+    pub fn stop(&self, grace: Duration) -> Result<Stopped> {
+        if !self.is_running() {
+            return Ok(Stopped::WasNotRunning);
+        }
+        self.signal(Signal::TERM)?;
+        if self.wait_gone(grace) {
+            return Ok(Stopped::Terminated);
+        }
+        self.kill9()?;
+        Ok(Stopped::KilledAfterGrace)
+    }
+
+    /// SIGKILL, and waits until the process is gone.
+    pub fn kill9(&self) -> Result<()> {
+        self.signal(Signal::KILL)?;
+        if !self.wait_gone(Duration::from_secs(10)) {
+            bail!("process {} is still there 10 s after SIGKILL", self.pid);
+        }
+        Ok(())
+    }
+
+    /// Sends a signal; a process that is gone already is none to complain about.
+    pub fn signal(&self, signal: Signal) -> Result<()> {
+        if !self.is_running() {
+            return Ok(());
+        }
+        let pid = Pid::from_raw(self.pid).context("pid 0")?;
+        match kill_process(pid, signal) {
+            Err(error) if error != rustix::io::Errno::SRCH => {
+                Err(error).with_context(|| format!("cannot signal process {}", self.pid))
+            }
+            Ok(()) | Err(_) => Ok(()),
+        }
+    }
+
+    /// False when the process is still there after `limit`.
+    pub fn wait_gone(&self, limit: Duration) -> bool {
+        let started = Instant::now();
+        while self.is_running() {
+            if started.elapsed() >= limit {
+                return false;
+            }
+            thread::sleep(POLL_INTERVAL);
+        }
+        true
+    }
+}
+
+/// Start time and whether only the entry is left; `None`: no such process.
+fn stat(pid: i32) -> Option<(u64, bool)> {
+    let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // SERVER: proc(5): the second field is the name in parentheses and may itself hold any of them.
+    let (_, fields) = text.rsplit_once(')')?;
+    let fields: Vec<&str> = fields.split_whitespace().collect();
+    let is_zombie = matches!(fields.first(), Some(&"Z" | &"X"));
+    Some((fields.get(19)?.parse().ok()?, is_zombie))
+}
+
+/// Starts `command` with its output appended to `log`.
+pub fn spawn(command: &Command, log: &Path, lifetime: Lifetime) -> Result<Child> {
+    let mut command = match lifetime {
+        Lifetime::Detached => wrapped(command, "setsid", &[])?,
+        Lifetime::Tied => wrapped(command, "setpriv", &["--pdeathsig", "KILL", "--"])?,
+    };
+    let output = File::options()
+        .create(true)
+        .append(true)
+        .open(log)
+        .with_context(|| format!("cannot write {}", log.display()))?;
+    command.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output);
+    match lifetime {
+        Lifetime::Detached => spawn_here(&mut command),
+        Lifetime::Tied => spawn_on_keeper(command),
+    }
+}
+
+/// The command behind a wrapper that replaces itself by it, so that the pid is the command's own.
+fn wrapped(command: &Command, wrapper: &str, arguments: &[&str]) -> Result<Command> {
+    let path = command::find(wrapper)
+        .with_context(|| format!("`{wrapper}` is missing: install the package util-linux"))?;
+    let mut outer = Command::new(path);
+    outer.args(arguments).arg(command.get_program()).args(command.get_args());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => outer.env(name, value),
+            None => outer.env_remove(name),
+        };
+    }
+    if let Some(folder) = command.get_current_dir() {
+        outer.current_dir(folder);
+    }
+    Ok(outer)
+}
+
+fn spawn_here(command: &mut Command) -> Result<Child> {
+    let program = command.get_program().to_string_lossy().into_owned();
+    command.spawn().with_context(|| format!("cannot start `{program}`"))
+}
+
+type Order = (Command, mpsc::SyncSender<Result<Child>>);
+
+/// SERVER: prctl(2): the death signal comes when the *thread* that forked ends, and a test's thread
+/// ends long before its process. So one thread that never ends does all the forking.
+fn spawn_on_keeper(command: Command) -> Result<Child> {
+    static KEEPER: OnceLock<mpsc::SyncSender<Order>> = OnceLock::new();
+    let keeper = KEEPER.get_or_init(|| {
+        let (orders, received) = mpsc::sync_channel::<Order>(8);
+        thread::spawn(move || {
+            for (mut command, answer) in received {
+                // The one who asked may have gone; its child is tied to us all the same.
+                answer.send(spawn_here(&mut command)).unwrap_or(());
+            }
+        });
+        orders
+    });
+    let (answer, answered) = mpsc::sync_channel(1);
+    keeper.send((command, answer)).map_err(|_| anyhow!("the keeper thread has ended"))?;
+    answered.recv().context("the keeper thread has ended")?
+}
