@@ -9,7 +9,10 @@
 //!
 //! Before this: nothing. After this: `record` for each row, `publish` for the chunks.
 
+mod bytes;
 mod chunk;
+mod decode_error;
 mod sids;
+pub mod table_map;
 
-pub use self::{chunk::Chunk, sids::sids};
+pub use self::{bytes::Malformed, chunk::Chunk, decode_error::DecodeError, sids::sids};

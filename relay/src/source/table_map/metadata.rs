@@ -1,0 +1,162 @@
+//! The optional metadata at the end of a table map: names, signs, character sets, member texts.
+//!
+//! MySQL 5.7 writes none. From 8.0 on `binlog_row_metadata=MINIMAL` writes signs and character sets
+//! of text columns, `FULL` the rest.
+//!
+//! Before this: the columns with their types. After this: [`super::TableMap`].
+
+use std::sync::Arc;
+
+use super::{Charset, Column, ColumnKind, column::Members};
+use crate::source::bytes::{ByteReader, Malformed, to_usize};
+
+/// Field types of the optional metadata that are of use here.
+mod field {
+    pub(super) const SIGNEDNESS: u8 = 1;
+    pub(super) const DEFAULT_CHARSET: u8 = 2;
+    pub(super) const COLUMN_CHARSET: u8 = 3;
+    pub(super) const COLUMN_NAME: u8 = 4;
+    pub(super) const SET_TEXTS: u8 = 5;
+    pub(super) const ENUM_TEXTS: u8 = 6;
+    pub(super) const PRIMARY_KEY: u8 = 8;
+    pub(super) const PRIMARY_KEY_WITH_PREFIX: u8 = 9;
+    pub(super) const MEMBER_DEFAULT_CHARSET: u8 = 10;
+    pub(super) const MEMBER_CHARSET: u8 = 11;
+}
+
+/// Reads all fields up to the end of the event and fills in `columns`. Fields that are not known
+/// (a newer server's) are left out.
+pub(super) fn apply(reader: &mut ByteReader<'_>, columns: &mut [Column]) -> Result<(), Malformed> {
+    while !reader.is_empty() {
+        let code = reader.u8()?;
+        let mut value = ByteReader::new(reader.length_encoded_bytes()?);
+        match code {
+            field::SIGNEDNESS => signedness(value, columns),
+            field::DEFAULT_CHARSET => {
+                default_charset(&mut value, columns, ColumnKind::is_character)?;
+            }
+            field::COLUMN_CHARSET => {
+                column_charset(&mut value, columns, ColumnKind::is_character)?;
+            }
+            field::COLUMN_NAME => names(&mut value, columns)?,
+            field::SET_TEXTS => {
+                texts(&mut value, columns, |kind| matches!(kind, ColumnKind::Set { .. }))?;
+            }
+            field::ENUM_TEXTS => {
+                texts(&mut value, columns, |kind| matches!(kind, ColumnKind::Enum { .. }))?;
+            }
+            field::PRIMARY_KEY => primary_key(&mut value, columns, false)?,
+            field::PRIMARY_KEY_WITH_PREFIX => primary_key(&mut value, columns, true)?,
+            field::MEMBER_DEFAULT_CHARSET => {
+                default_charset(&mut value, columns, ColumnKind::has_members)?;
+            }
+            field::MEMBER_CHARSET => column_charset(&mut value, columns, ColumnKind::has_members)?,
+            _ => {}
+        }
+    }
+    settle_member_charsets(columns);
+    Ok(())
+}
+
+/// One bit for each numeric column, the first in the highest bit.
+fn signedness(value: ByteReader<'_>, columns: &mut [Column]) {
+    let bits = value.rest().iter().flat_map(|byte| (0..8).rev().map(move |bit| byte >> bit & 1));
+    let numeric = columns.iter_mut().filter(|column| column.kind.is_numeric());
+    for (column, bit) in numeric.zip(bits) {
+        column.unsigned = Some(bit == 1);
+    }
+}
+
+/// A collation for all columns of a class, then those that differ: number within the class,
+/// collation.
+fn default_charset(
+    value: &mut ByteReader<'_>,
+    columns: &mut [Column],
+    in_class: fn(ColumnKind) -> bool,
+) -> Result<(), Malformed> {
+    let default = Charset::of_collation(value.length_encoded()?);
+    let mut class: Vec<&mut Column> =
+        columns.iter_mut().filter(|column| in_class(column.kind)).collect();
+    for column in &mut class {
+        column.charset = Some(default.clone());
+    }
+    while !value.is_empty() {
+        let index = to_usize(value.length_encoded()?);
+        let collation = value.length_encoded()?;
+        if let Some(column) = class.get_mut(index) {
+            column.charset = Some(Charset::of_collation(collation));
+        }
+    }
+    Ok(())
+}
+
+/// One collation for each column of a class.
+fn column_charset(
+    value: &mut ByteReader<'_>,
+    columns: &mut [Column],
+    in_class: fn(ColumnKind) -> bool,
+) -> Result<(), Malformed> {
+    for column in columns.iter_mut().filter(|column| in_class(column.kind)) {
+        column.charset = Some(Charset::of_collation(value.length_encoded()?));
+    }
+    Ok(())
+}
+
+fn names(value: &mut ByteReader<'_>, columns: &mut [Column]) -> Result<(), Malformed> {
+    for column in columns {
+        let name = value.length_encoded_bytes()?;
+        let name = str::from_utf8(name).map_err(|_| Malformed::NotUtf8)?;
+        column.name = Some(Arc::from(name));
+    }
+    Ok(())
+}
+
+/// For each ENUM (or SET) column the number of its members and their texts.
+fn texts(
+    value: &mut ByteReader<'_>,
+    columns: &mut [Column],
+    in_class: fn(ColumnKind) -> bool,
+) -> Result<(), Malformed> {
+    for column in columns.iter_mut().filter(|column| in_class(column.kind)) {
+        let count = value.length_encoded()?;
+        // Each text takes at least its length byte, so the input bounds what is allocated.
+        let mut texts: Vec<Box<[u8]>> = Vec::new();
+        for _ in 0..count {
+            texts.push(value.length_encoded_bytes()?.into());
+        }
+        // The character set is settled once all fields are read.
+        let charset = Charset::Binary;
+        column.members = Some(Members { charset, texts: texts.into(), lossy: false });
+    }
+    Ok(())
+}
+
+/// The character sets of ENUM and SET columns come in a field of their own, before or behind the
+/// texts. A table whose server wrote texts without character sets has none that can be decoded.
+fn settle_member_charsets(columns: &mut [Column]) {
+    for column in columns {
+        match (&mut column.members, &column.charset) {
+            (Some(members), Some(charset)) => members.charset = charset.clone(),
+            (members @ Some(_), None) => *members = None,
+            (None, _) => {}
+        }
+    }
+}
+
+/// Column numbers of the primary key, each followed by its prefix length if `with_prefix`.
+fn primary_key(
+    value: &mut ByteReader<'_>,
+    columns: &mut [Column],
+    with_prefix: bool,
+) -> Result<(), Malformed> {
+    while !value.is_empty() {
+        let index = to_usize(value.length_encoded()?);
+        if with_prefix {
+            value.length_encoded()?;
+        }
+        if let Some(column) = columns.get_mut(index) {
+            column.primary_key = true;
+        }
+    }
+    Ok(())
+}
