@@ -12,6 +12,7 @@
 mod bytes;
 mod chunk;
 mod decode_error;
+pub mod row;
 mod sids;
 pub mod table_map;
 

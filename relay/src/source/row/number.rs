@@ -1,0 +1,213 @@
+//! Numbers → the text that MySQL prints for them.
+
+use std::io::Write;
+
+use crate::source::bytes::Malformed;
+
+/// Appends an unsigned integer.
+#[inline]
+pub(super) fn write_unsigned(value: u64, out: &mut Vec<u8>) {
+    write_padded(value, 1, out);
+}
+
+/// Appends a signed integer.
+#[inline]
+pub(super) fn write_signed(value: i64, out: &mut Vec<u8>) {
+    if value < 0 {
+        out.push(b'-');
+    }
+    write_unsigned(value.unsigned_abs(), out);
+}
+
+/// Appends an unsigned integer with zeros in front up to `width` digits (20 at most).
+#[inline]
+pub(super) fn write_padded(value: u64, width: usize, out: &mut Vec<u8>) {
+    // u64::MAX has 20 digits.
+    let mut digits = [b'0'; 20];
+    let mut rest = value;
+    let mut unused = digits.len();
+    for digit in digits.iter_mut().rev() {
+        *digit = b'0' + (rest % 10) as u8;
+        rest /= 10;
+        unused -= 1;
+        if rest == 0 {
+            break;
+        }
+    }
+    let start = unused.min(digits.len().saturating_sub(width));
+    out.extend_from_slice(digits.get(start..).unwrap_or_default());
+}
+
+/// Appends a FLOAT: at most six significant digits, as `SELECT` prints it.
+pub(super) fn write_float(value: f32, out: &mut Vec<u8>) -> Result<(), Malformed> {
+    let mut scientific = Scientific::default();
+    write!(scientific, "{:.5e}", f64::from(value)).map_err(|_| Malformed::NotFinite)?;
+    write_scientific(&scientific, out)
+}
+
+/// Appends a DOUBLE: the shortest digits that give the same value again.
+pub(super) fn write_double(value: f64, out: &mut Vec<u8>) -> Result<(), Malformed> {
+    let mut scientific = Scientific::default();
+    write!(scientific, "{value:e}").map_err(|_| Malformed::NotFinite)?;
+    write_scientific(&scientific, out)
+}
+
+/// Room for `-d.dddddddddddddddde-ddd`, the longest that a double needs.
+#[derive(Default)]
+struct Scientific {
+    bytes: [u8; 32],
+    length: usize,
+}
+
+impl Write for Scientific {
+    fn write(&mut self, text: &[u8]) -> std::io::Result<usize> {
+        let mut room = self.bytes.get_mut(self.length..).unwrap_or_default();
+        let written = room.write(text)?;
+        self.length += written;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Prints a number given as `-d.ddde-d` the way MySQL does (`my_gcvt`): plain digits where the
+/// decimal point falls no further than 14 places before or 15 behind the first digit or inside the
+/// digits, else one digit before the point and an exponent without sign or padding.
+fn write_scientific(scientific: &Scientific, out: &mut Vec<u8>) -> Result<(), Malformed> {
+    let text = scientific.bytes.get(..scientific.length).unwrap_or_default();
+    let text = str::from_utf8(text).map_err(|_| Malformed::NotFinite)?;
+    // Infinity and NaN print without an exponent.
+    let (mantissa, exponent) = text.split_once('e').ok_or(Malformed::NotFinite)?;
+    let exponent: i32 = exponent.parse().map_err(|_| Malformed::NotFinite)?;
+    let unsigned = mantissa.strip_prefix('-').unwrap_or(mantissa);
+    if unsigned.len() < mantissa.len() {
+        out.push(b'-');
+    }
+    let (first, fraction) = unsigned.split_once('.').unwrap_or((unsigned, ""));
+    let (first, fraction) = (first.as_bytes(), fraction.trim_end_matches('0').as_bytes());
+
+    // Digits before the decimal point if there is no exponent; negative: zeros behind the point.
+    let point = exponent.saturating_add(1);
+    let digits = first.len().saturating_add(fraction.len());
+    let inside = usize::try_from(point).is_ok_and(|point| point < digits);
+    if (-14..=15).contains(&point) || inside {
+        write_plain(first, fraction, point, out);
+    } else {
+        out.extend_from_slice(first);
+        if !fraction.is_empty() {
+            out.push(b'.');
+            out.extend_from_slice(fraction);
+        }
+        out.push(b'e');
+        write_signed(i64::from(exponent), out);
+    }
+    Ok(())
+}
+
+fn write_plain(first: &[u8], fraction: &[u8], point: i32, out: &mut Vec<u8>) {
+    let digits = first.iter().chain(fraction).copied();
+    match usize::try_from(point) {
+        Ok(before @ 1..) => {
+            out.extend(digits.clone().chain(std::iter::repeat(b'0')).take(before));
+            let mut behind = digits.skip(before).peekable();
+            if behind.peek().is_some() {
+                out.push(b'.');
+                out.extend(behind);
+            }
+        }
+        Ok(_) | Err(_) if first == b"0" => out.push(b'0'),
+        Ok(_) | Err(_) => {
+            out.extend_from_slice(b"0.");
+            let zeros = usize::try_from(point.unsigned_abs()).unwrap_or_default();
+            out.extend(std::iter::repeat_n(b'0', zeros));
+            out.extend(digits);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn double(value: f64) -> String {
+        let mut out = Vec::new();
+        write_double(value, &mut out).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    fn float(value: f32) -> String {
+        let mut out = Vec::new();
+        write_float(value, &mut out).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    /// The right-hand sides are what MySQL 5.7.22 and 9.7.4 print.
+    #[test]
+    fn doubles_print_as_the_server_prints_them() {
+        let cases = [
+            (0.0, "0"),
+            (-0.0, "-0"),
+            (0.1, "0.1"),
+            (-2.5, "-2.5"),
+            (1e14, "100000000000000"),
+            (1e15, "1e15"),
+            (123_456_789_012_345.0, "123456789012345"),
+            (1_234_567_890_123_456.0, "1.234567890123456e15"),
+            (1_234_567_890_123_456.5, "1234567890123456.5"),
+            (12_345_678_901_234_567.0, "1.2345678901234568e16"),
+            (1e-15, "0.000000000000001"),
+            (1.5e-15, "0.0000000000000015"),
+            (1e-16, "1e-16"),
+            (5e-324, "5e-324"),
+            (f64::MAX, "1.7976931348623157e308"),
+            (f64::MIN_POSITIVE, "2.2250738585072014e-308"),
+        ];
+
+        for (value, text) in cases {
+            assert_eq!(double(value), text);
+        }
+    }
+
+    /// The right-hand sides are what MySQL 5.7.22 and 9.7.4 print.
+    #[test]
+    fn floats_print_with_six_digits_as_the_server_prints_them() {
+        let cases = [
+            (0.1, "0.1"),
+            (16_777_216.0, "16777200"),
+            (1.234_57e-5, "0.0000123457"),
+            (-1.234_57e-15, "-0.00000000000000123457"),
+            (1.234_57e14, "123457000000000"),
+            (1.234_57e15, "1.23457e15"),
+            (1e-16, "1e-16"),
+            (f32::MAX, "3.40282e38"),
+        ];
+
+        for (value, text) in cases {
+            assert_eq!(float(value), text);
+        }
+    }
+
+    #[test]
+    fn a_value_that_is_not_finite_is_an_error() {
+        for value in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+            assert_eq!(write_double(value, &mut Vec::new()), Err(Malformed::NotFinite));
+        }
+        assert_eq!(write_float(f32::NAN, &mut Vec::new()), Err(Malformed::NotFinite));
+    }
+
+    #[test]
+    fn integers_print_up_to_both_ends_of_their_range() {
+        let mut out = Vec::new();
+        write_signed(i64::MIN, &mut out);
+        out.push(b' ');
+        write_unsigned(u64::MAX, &mut out);
+        out.push(b' ');
+        write_padded(7, 3, &mut out);
+        out.push(b' ');
+        write_padded(1234, 3, &mut out);
+
+        assert_eq!(out, b"-9223372036854775808 18446744073709551615 007 1234");
+    }
+}
