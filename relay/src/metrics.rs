@@ -65,8 +65,15 @@ pub struct Metrics {
 impl Metrics {
     /// Creates every metric and registers it.
     pub fn register(registry: &mut Registry) -> Self {
+        let metrics = Self::new();
         let registry = registry.sub_registry_with_prefix("rowpost");
-        let metrics = Self {
+        metrics.register_source(registry);
+        metrics.register_publish(registry);
+        metrics
+    }
+
+    fn new() -> Self {
+        Self {
             transactions_read: Counter::default(),
             outbox_rows_read: Counter::default(),
             binlog_bytes_read: Counter::default(),
@@ -80,69 +87,74 @@ impl Metrics {
             replication_lag_bytes: Gauge::default(),
             checkpoint_timestamp: SecondsGauge::default(),
             retries: Family::default(),
-        };
+        }
+    }
+
+    fn register_source(&self, registry: &mut Registry) {
         registry.register(
             "transactions_read",
             "Binlog transactions read",
-            metrics.transactions_read.clone(),
+            self.transactions_read.clone(),
         );
-        registry.register("outbox_rows_read", "Outbox rows read", metrics.outbox_rows_read.clone());
+        registry.register("outbox_rows_read", "Outbox rows read", self.outbox_rows_read.clone());
         registry.register_with_unit(
             "binlog_read",
             "Bytes of binlog events read",
             Unit::Bytes,
-            metrics.binlog_bytes_read.clone(),
+            self.binlog_bytes_read.clone(),
         );
         registry.register(
             "source_connected",
             "1 while the binlog connection stands",
-            metrics.source_connected.clone(),
+            self.source_connected.clone(),
         );
         registry.register_with_unit(
             "in_flight",
             "Bytes of records read and not yet handed to the producer",
             Unit::Bytes,
-            metrics.in_flight_bytes.clone(),
-        );
-        registry.register(
-            "records_published",
-            "Records handed to the producer",
-            metrics.records_published.clone(),
-        );
-        registry.register(
-            "records_acknowledged",
-            "Records in committed Kafka transactions",
-            metrics.records_acknowledged.clone(),
-        );
-        registry.register(
-            "batch_records",
-            "Records of one Kafka transaction",
-            metrics.batch_records.clone(),
-        );
-        registry.register_with_unit(
-            "commit",
-            "From the first record of a batch to the end of its commit",
-            Unit::Seconds,
-            metrics.commit_seconds.clone(),
+            self.in_flight_bytes.clone(),
         );
         registry.register_with_unit(
             "replication_lag",
             "Commit on the source to commit in Kafka; 0 once caught up",
             Unit::Seconds,
-            metrics.replication_lag.clone(),
+            self.replication_lag.clone(),
         );
         registry.register(
             "replication_lag_bytes",
             "Bytes of binlog between the committed position and the source's end",
-            metrics.replication_lag_bytes.clone(),
+            self.replication_lag_bytes.clone(),
+        );
+    }
+
+    fn register_publish(&self, registry: &mut Registry) {
+        registry.register(
+            "records_published",
+            "Records handed to the producer",
+            self.records_published.clone(),
+        );
+        registry.register(
+            "records_acknowledged",
+            "Records in committed Kafka transactions",
+            self.records_acknowledged.clone(),
+        );
+        registry.register(
+            "batch_records",
+            "Records of one Kafka transaction",
+            self.batch_records.clone(),
+        );
+        registry.register_with_unit(
+            "commit",
+            "From the first record of a batch to the end of its commit",
+            Unit::Seconds,
+            self.commit_seconds.clone(),
         );
         registry.register_with_unit(
             "checkpoint_timestamp",
             "Unix time of the last committed checkpoint",
             Unit::Seconds,
-            metrics.checkpoint_timestamp.clone(),
+            self.checkpoint_timestamp.clone(),
         );
-        registry.register("retries", "Attempts after a failure", metrics.retries.clone());
-        metrics
+        registry.register("retries", "Attempts after a failure", self.retries.clone());
     }
 }
