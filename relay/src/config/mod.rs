@@ -1,24 +1,47 @@
 //! Config file, environment and flags → settings that cannot be wrong.
 //!
-//! Every struct denies unknown fields; every limit has a default with its reason. Validated once,
-//! before the runtime starts. Stages take their own section, never the whole.
+//! Flags go over environment variables, these over the file, the file over the defaults; each key
+//! by itself, so that one flag changes one thing. Every struct denies unknown fields; every limit
+//! has a default with its reason. Validated once, before the runtime starts: whoever holds a
+//! [`Config`] holds a valid one. Stages take their own section, never the whole.
+//!
+//! Promises:
+//! - a refusal names the key, the value, where it came from and what is allowed;
+//! - no secret in `Debug`, in a message or in a source snippet.
 
+mod environment;
+mod error;
+mod file;
+mod flags;
 mod kafka;
+pub mod keys;
+mod load;
 mod mysql;
 mod outbox;
 mod relay;
+mod secret;
+#[cfg(test)]
+mod tests;
+mod tree;
+mod typed;
+mod validate;
+
+use std::num::NonZeroU32;
 
 use serde::Deserialize;
 
 pub use self::{
-    kafka::Kafka,
+    error::{ConfigError, Problem, SyntaxError},
+    flags::Flag,
+    kafka::{Kafka, Properties},
     mysql::{Mysql, StartPolicy, Tls},
     outbox::{AdditionalField, OutboxTable, Placement, TablePattern},
     relay::{Checkpoint, Delivery, Http, Limits, Log, LogFormat, Publish},
+    secret::{MysqlUrl, MysqlUrlError, REDACTED},
 };
 
 /// The whole configuration of `rowpost run` and `rowpost check`.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
     /// Names this source: part of the checkpoint topic `rowpost.<source>.checkpoint` and of the
@@ -42,6 +65,25 @@ pub struct Config {
     pub http: Http,
     #[serde(default)]
     pub log: Log,
+}
+
+impl Config {
+    /// Where the position is stored.
+    pub fn checkpoint_topic(&self) -> String {
+        let default = || format!("rowpost.{}.checkpoint", self.source);
+        self.checkpoint.topic.clone().unwrap_or_else(default)
+    }
+
+    /// The server id to show the source. Derived from the source's name unless it is set: the same
+    /// at every start, another for another source, and in the upper half of the range, which people
+    /// who number their servers by hand seldom reach.
+    pub fn server_id(&self) -> NonZeroU32 {
+        const UPPER_HALF: u32 = 1 << 31;
+        let derived = UPPER_HALF | crc32fast::hash(self.source.as_bytes());
+        self.mysql
+            .server_id
+            .unwrap_or_else(|| NonZeroU32::new(derived).expect("its highest bit is set"))
+    }
 }
 
 fn default_source() -> String {

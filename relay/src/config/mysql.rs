@@ -4,12 +4,15 @@ use std::{num::NonZeroU32, path::PathBuf, time::Duration};
 
 use serde::Deserialize;
 
+use super::MysqlUrl;
+
 /// The `[mysql]` section.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Mysql {
     /// `mysql://user:password@host:3306`. The password may also come from `password_file`.
-    pub url: String,
+    pub url: MysqlUrl,
+    /// Read once, when the configuration is loaded, and put into `url`.
     #[serde(default)]
     pub password_file: Option<PathBuf>,
     /// The id this relay shows the source as a replica. Must differ from every server and replica of
@@ -27,14 +30,11 @@ pub struct Mysql {
     pub heartbeat_interval: Duration,
     #[serde(with = "humantime_serde", default = "default_connect_timeout")]
     pub connect_timeout: Duration,
-    /// Upper bound of the back-off between attempts; the first comes at once.
-    #[serde(with = "humantime_serde", default = "default_reconnect_backoff_max")]
-    pub reconnect_backoff_max: Duration,
 }
 
 /// TLS to the source. With no `ca` and `required` the server's certificate is checked against the
 /// system's roots.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Tls {
     #[serde(default)]
@@ -72,10 +72,6 @@ fn default_heartbeat_interval() -> Duration {
 
 fn default_connect_timeout() -> Duration {
     Duration::from_secs(10)
-}
-
-fn default_reconnect_backoff_max() -> Duration {
-    Duration::from_secs(5)
 }
 
 impl<'de> Deserialize<'de> for StartPolicy {

@@ -1,9 +1,13 @@
 //! Which tables are outbox tables, and how their rows become records.
 
+use std::{collections::BTreeMap, fmt};
+
 use serde::Deserialize;
 
+use super::tree::{Node, Origin, Value};
+
 /// One `[[outbox]]` entry. Defaults are those of Debezium's outbox router.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct OutboxTable {
     /// `database.table`; `*` stands for any name or a part of one.
@@ -82,4 +86,20 @@ impl TryFrom<String> for TablePattern {
             )),
         }
     }
+}
+
+impl fmt::Display for TablePattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.database, self.table)
+    }
+}
+
+/// Table names from a flag or variable → `[[outbox]]` entries with the default mapping.
+pub(super) fn tables<'a>(names: impl Iterator<Item = &'a str>, origin: &Origin) -> Node {
+    let entry = |name: &str| {
+        let table = Node::untyped(name, origin.clone());
+        let entries = BTreeMap::from([("table".to_owned(), table)]);
+        Node { value: Value::Table(entries), origin: origin.clone() }
+    };
+    Node { value: Value::Array(names.map(entry).collect()), origin: origin.clone() }
 }

@@ -1,12 +1,12 @@
 //! How the relay itself behaves: delivery, batches, checkpoint, limits, HTTP, logs.
 
-use std::{net::SocketAddr, num::NonZeroUsize, time::Duration};
+use std::{fmt, net::SocketAddr, num::NonZeroUsize, time::Duration};
 
 use bytesize::ByteSize;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// What a `read_committed` consumer gets.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Delivery {
     /// Each committed outbox row once: records and checkpoint in one Kafka transaction.
@@ -17,8 +17,17 @@ pub enum Delivery {
     AtLeastOnce,
 }
 
+impl fmt::Display for Delivery {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::ExactlyOnce => "exactly-once",
+            Self::AtLeastOnce => "at-least-once",
+        })
+    }
+}
+
 /// The `[publish]` section.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Publish {
     /// Records of one Kafka transaction at most. 10,000 reaches the throughput of a producer
@@ -44,7 +53,7 @@ pub struct Publish {
 }
 
 /// The `[checkpoint]` section.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Checkpoint {
     /// Default: `rowpost.<source>.checkpoint`.
@@ -57,7 +66,7 @@ pub struct Checkpoint {
 }
 
 /// The `[limits]` section.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Limits {
     /// Bytes of records read from the source and not yet handed to librdkafka. At the limit the
@@ -65,17 +74,30 @@ pub struct Limits {
     pub in_flight_bytes_max: ByteSize,
     /// Bytes of one chunk. A transaction larger than this leaves in several chunks.
     pub chunk_bytes_max: ByteSize,
+    /// How long SIGTERM may take to drain what was read and to commit it. Past it the relay leaves
+    /// anyway; the next start repeats nothing and loses nothing, it only reads that part again.
+    #[serde(with = "humantime_serde")]
+    pub shutdown_grace: Duration,
+    /// Upper bound of the pause between attempts after a failure; the first comes within 100 ms.
+    #[serde(with = "humantime_serde")]
+    pub retry_backoff_max: Duration,
+    /// Give up, with exit code 75, when this long nothing was committed for failures. `off`: never,
+    /// because a relay that waits for its servers recovers by itself.
+    #[serde(deserialize_with = "or_off::duration")]
+    pub retry_time_max: Option<Duration>,
 }
 
 /// The `[http]` section: `/metrics`, `/healthz`, `/readyz`, `/api/status`.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Http {
+    /// `off`: no HTTP at all.
+    #[serde(deserialize_with = "or_off::address")]
     pub listen: Option<SocketAddr>,
 }
 
 /// The `[log]` section.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Log {
     pub format: LogFormat,
@@ -111,7 +133,13 @@ impl Default for Checkpoint {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { in_flight_bytes_max: ByteSize::mib(8), chunk_bytes_max: ByteSize::mib(1) }
+        Self {
+            in_flight_bytes_max: ByteSize::mib(8),
+            chunk_bytes_max: ByteSize::mib(1),
+            shutdown_grace: Duration::from_secs(10),
+            retry_backoff_max: Duration::from_secs(5),
+            retry_time_max: None,
+        }
     }
 }
 
@@ -124,5 +152,30 @@ impl Default for Http {
 impl Default for Log {
     fn default() -> Self {
         Self { format: LogFormat::Text, filter: "info".to_owned() }
+    }
+}
+
+/// A value, or the word `off` for none.
+mod or_off {
+    use std::{net::SocketAddr, time::Duration};
+
+    use serde::{Deserialize, Deserializer, de::Error};
+
+    pub(super) fn address<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<SocketAddr>, D::Error> {
+        match String::deserialize(deserializer)?.as_str() {
+            "off" => Ok(None),
+            address => address.parse().map(Some).map_err(D::Error::custom),
+        }
+    }
+
+    pub(super) fn duration<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<Duration>, D::Error> {
+        match String::deserialize(deserializer)?.as_str() {
+            "off" => Ok(None),
+            duration => humantime::parse_duration(duration).map(Some).map_err(D::Error::custom),
+        }
     }
 }
