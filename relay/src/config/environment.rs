@@ -17,13 +17,10 @@ use super::{
 
 const PREFIX: &str = "ROWPOST_";
 
-/// Names that other parts read: the config file's path, and the project's test tools.
-const RESERVED: [&str; 3] = ["ROWPOST_CONFIG", "ROWPOST_BIN", "ROWPOST_SEED"];
+/// Names that other parts read: the config file's path, and the project's compose file and tests.
+const RESERVED: [&str; 4] =
+    ["ROWPOST_CONFIG", "ROWPOST_BIN", "ROWPOST_SEED", "ROWPOST_BUILD_TARGET"];
 const RESERVED_PREFIXES: [&str; 2] = ["ROWPOST_TEST_", "ROWPOST_STACK_"];
-
-/// librdkafka properties that end in `.file` themselves.
-const FILE_PROPERTIES: [&str; 2] =
-    ["sasl.oauthbearer.assertion.private.key.file", "sasl.oauthbearer.assertion.jwt.template.file"];
 
 /// Reads all variables, or says everything that is wrong with them.
 pub(super) fn read(
@@ -106,8 +103,8 @@ impl Name {
             return None;
         }
         let (name, is_file) = match name.strip_suffix(".file") {
-            Some(stem) if !FILE_PROPERTIES.contains(&name.as_str()) => (stem, true),
-            Some(_) | None => (name.as_str(), false),
+            Some(stem) => (stem, true),
+            None => (name.as_str(), false),
         };
         Some(Self { key: format!("kafka.properties.{name}"), is_file })
     }
@@ -133,7 +130,7 @@ fn is_service_link(name: &str) -> bool {
 
 /// A file's text without the line end that editors and `echo` put behind it. The message leaves
 /// the path out: who writes the secret itself where its path belongs should not find it in a log.
-pub(super) fn read_file(named_by: &str, path: &str) -> Result<String, Problem> {
+fn read_file(named_by: &str, path: &str) -> Result<String, Problem> {
     match std::fs::read_to_string(path) {
         Ok(text) => Ok(text.trim_end_matches(['\r', '\n']).to_owned()),
         Err(error) => Err(Problem::other(

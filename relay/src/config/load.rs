@@ -48,33 +48,14 @@ impl Layers {
         if !missing.is_empty() {
             return Err(missing);
         }
-        let mut config: Config =
+        let config: Config =
             typed::deserialize(&self.tree).map_err(|error| vec![self.type_problem(error)])?;
-        let password = self.read_password(&mut config);
-        let mut problems: Vec<Problem> = config
+        let problems: Vec<Problem> = config
             .validate()
             .into_iter()
             .map(|violation| self.violation_problem(&violation))
             .collect();
-        problems.extend(password.err());
         if problems.is_empty() { Ok(config) } else { Err(problems) }
-    }
-
-    /// The stages know only the URL: the password file's content goes into it.
-    fn read_password(&self, config: &mut Config) -> Result<(), Problem> {
-        const KEY: &str = "mysql.password_file";
-        let Some(path) = &config.mysql.password_file else { return Ok(()) };
-        if config.mysql.url.has_password() {
-            let reason = "mysql.url holds a password too; leave one of them out";
-            return Err(Problem::refused(KEY, Some(reason), &self.tree, self.file.as_ref()));
-        }
-        let password = environment::read_file(KEY, &path.to_string_lossy())?;
-        config.mysql.url = config
-            .mysql
-            .url
-            .with_password(&password)
-            .map_err(|error| Problem::other(format!("{KEY}: {error}"), None))?;
-        Ok(())
     }
 
     fn type_problem(&self, error: TypeError) -> Problem {

@@ -12,7 +12,8 @@ use super::MysqlUrl;
 pub struct Mysql {
     /// `mysql://user:password@host:3306`. The password may also come from `password_file`.
     pub url: MysqlUrl,
-    /// Read once, when the configuration is loaded, and put into `url`.
+    /// A file whose content is the password; read at each connect, so that a rotated password is
+    /// taken up without a restart.
     #[serde(default)]
     pub password_file: Option<PathBuf>,
     /// The id this relay shows the source as a replica. Must differ from every server and replica of

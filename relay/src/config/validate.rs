@@ -65,7 +65,7 @@ impl Config {
         mysql(&self.mysql, &mut rules);
         kafka(self, &mut rules);
         outbox(&self.outbox, &mut rules);
-        publish(self, &mut rules);
+        publishing(self, &mut rules);
         limits(self, &mut rules);
         let filter = EnvFilter::builder().parse(&self.log.filter);
         if let Err(error) = filter {
@@ -78,6 +78,12 @@ impl Config {
 fn mysql(mysql: &Mysql, rules: &mut Rules) {
     rules.duration("mysql.heartbeat_interval", mysql.heartbeat_interval, TENTH, HOUR);
     rules.duration("mysql.connect_timeout", mysql.connect_timeout, TENTH, 5 * MINUTE);
+    rules.readable("mysql.password_file", mysql.password_file.as_deref());
+    rules.require_that(
+        "mysql.password_file",
+        mysql.password_file.is_none() || !mysql.url.has_password(),
+        "mysql.url holds a password too; leave one of them out",
+    );
     let tls = &mysql.tls;
     rules.readable("mysql.tls.ca", tls.ca.as_deref());
     rules.readable("mysql.tls.certificate", tls.certificate.as_deref());
@@ -124,7 +130,7 @@ fn outbox(tables: &[OutboxTable], rules: &mut Rules) {
     }
 }
 
-fn publish(config: &Config, rules: &mut Rules) {
+fn publishing(config: &Config, rules: &mut Rules) {
     let publish = &config.publish;
     rules
         .require("publish.batch_records_max", publish.batch_records_max.get() <= BATCH_RECORDS_MAX);

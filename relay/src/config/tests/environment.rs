@@ -38,16 +38,6 @@ fn whole_url_may_come_from_a_file() {
 }
 
 #[test]
-fn property_whose_own_name_ends_in_file_is_not_read_as_a_file() {
-    let variable = "ROWPOST_KAFKA__PROPERTIES__SASL_OAUTHBEARER_ASSERTION_PRIVATE_KEY_FILE";
-
-    let config = load(REQUIRED, &[(variable, "/nowhere/key.pem")], &[]).unwrap();
-
-    let name = "sasl.oauthbearer.assertion.private.key.file";
-    assert_eq!(config.kafka.properties.get(name), Some("/nowhere/key.pem"));
-}
-
-#[test]
 fn outbox_is_a_list_separated_by_commas() {
     let config = load(REQUIRED, &[("ROWPOST_OUTBOX", "a.x, b.*")], &[]).unwrap();
 

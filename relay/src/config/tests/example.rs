@@ -95,7 +95,7 @@ fn table_of_keys_is_what_the_sections_know() {
 
 /// Field names that serde lists when it refuses the key of `text`.
 fn known_fields(text: &str) -> BTreeSet<String> {
-    let flags = [("--mysql", "mysql://h"), ("--kafka", "k:1")];
+    let flags = [("--mysql", "mysql://u@h"), ("--kafka", "k:1")];
     let line = super::load(text, &[], &flags).unwrap_err().lines().remove(0);
     let (_, known) = line
         .to_lowercase()

@@ -1,6 +1,6 @@
 //! Flags over environment over file over defaults, key by key.
 
-use std::{num::NonZeroUsize, path::PathBuf, time::Duration};
+use std::{num::NonZeroUsize, time::Duration};
 
 use super::{REQUIRED, load, load_file};
 use crate::config::{Config, Delivery, Flag, LogFormat, StartPolicy};
@@ -107,20 +107,6 @@ fn kafka_properties_may_be_written_with_bare_dots_numbers_and_booleans() {
     assert_eq!(properties.get("sasl.mechanism"), Some("PLAIN"));
     assert_eq!(properties.get("linger.ms"), Some("5"));
     assert_eq!(properties.get("socket.keepalive.enable"), Some("true"));
-}
-
-#[test]
-fn password_file_goes_into_the_url() {
-    let directory = tempfile::tempdir().unwrap();
-    let path: PathBuf = directory.path().join("password");
-    std::fs::write(&path, "p@ss\n").unwrap();
-    let flags = [("--mysql", "mysql://relay@db:3306")];
-    let environment = [("ROWPOST_MYSQL__PASSWORD_FILE", path.to_str().unwrap())];
-
-    let config = load(REQUIRED, &environment, &flags).unwrap();
-
-    let options = mysql_async::Opts::from_url(config.mysql.url.expose()).unwrap();
-    assert_eq!(options.pass(), Some("p@ss"));
 }
 
 #[test]

@@ -31,7 +31,7 @@ fn debug_of_the_configuration_holds_no_secret() {
 #[case::unfinished_password("[kafka.properties]\nsasl.password = 'hunter2\n")]
 #[case::unfinished_key("[kafka.properties]\n'ssl.key.pem' = '''\nhunter2\n= ")]
 #[case::password_of_a_wrong_type(
-    "[mysql]\nurl = 'mysql://h'\n[kafka]\nbootstrap_servers = 'k:1'\n[kafka.properties]\nsasl.password = ['hunter2']"
+    "[mysql]\nurl = 'mysql://u@h'\n[kafka]\nbootstrap_servers = 'k:1'\n[kafka.properties]\nsasl.password = ['hunter2']"
 )]
 #[case::neighbour_of_an_unknown_key(
     "[mysql]\nurl = 'mysql://u:hunter2@h'\nulr = 1\n[kafka]\nbootstrap_servers = 'k:1'"

@@ -176,6 +176,16 @@ fn tls_files_must_be_readable_and_certificate_and_key_go_together() {
 }
 
 #[test]
+fn password_in_the_url_and_in_a_file_is_refused() {
+    let file = REQUIRED.replace("[kafka]", "password_file = '/dev/null'\n[kafka]");
+
+    let lines = load_file(&file).unwrap_err().lines();
+
+    assert!(lines[0].starts_with("mysql.password_file"), "{lines:?}");
+    assert!(lines[0].contains("mysql.url holds a password too"), "{lines:?}");
+}
+
+#[test]
 fn file_that_is_not_toml_names_line_and_reason() {
     let error = load_file("source = 'a'\nlog = {\n").unwrap_err();
 
