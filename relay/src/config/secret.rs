@@ -2,40 +2,76 @@
 
 use std::fmt;
 
+use percent_encoding::percent_decode_str;
 use serde::{Deserialize, Deserializer, de::Error as _};
-use url::Url;
+use url::{Host, Url};
 
 /// What stands where a secret would have been printed.
 pub const REDACTED: &str = "[redacted]";
 
 /// Where the source is: `mysql://user:password@host:3306`. `Debug` and `Display` leave the password
-/// out; [`MysqlUrl::expose`] is the one way to it.
+/// out; [`MysqlUrl::expose`] and [`MysqlUrl::password`] are the ways to it.
 #[derive(Clone, PartialEq, Eq)]
-pub struct MysqlUrl(Url);
+pub struct MysqlUrl {
+    text: String,
+    host: String,
+    port: u16,
+    user: String,
+    password: String,
+}
 
-/// The text is no URL of a MySQL server. Never holds the text.
+/// The text does not say where the source is. Never holds the text.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MysqlUrlError {
-    #[error("not a URL; `@ : / # ? %` in a password are written %40 %3A %2F %23 %3F %25")]
-    NotUrl,
-    #[error("a MySQL URL begins with mysql://")]
+    #[error("a MySQL URL starts with `mysql://`")]
     Scheme,
-    #[error("the URL names no host")]
-    Host,
-    #[error("the URL names no user")]
-    User,
-    #[error("the URL takes no parameters and no fragment; TLS and time-outs are keys of [mysql]")]
+    #[error("names no host: mysql://user:password@host:3306")]
+    NoHost,
+    #[error("names no user: mysql://user:password@host:3306")]
+    NoUser,
+    #[error("takes no parameters: TLS is set in [mysql.tls], time-outs in [mysql]")]
     Parameters,
+    #[error(
+        "not a URL; characters such as `@ : / # ?` in a password are written %40 %3A %2F %23 %3F"
+    )]
+    NotUrl,
 }
 
 impl MysqlUrl {
-    /// The URL with its password, for the client only.
+    /// The URL with its password.
     pub fn expose(&self) -> &str {
-        self.0.as_str()
+        &self.text
+    }
+
+    /// A name or an address, without the brackets of an IPv6 address.
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// `host:port`.
+    pub fn address(&self) -> String {
+        if self.host.contains(':') {
+            format!("[{}]:{}", self.host, self.port)
+        } else {
+            format!("{}:{}", self.host, self.port)
+        }
+    }
+
+    pub fn user(&self) -> &str {
+        &self.user
+    }
+
+    /// For the client only.
+    pub fn password(&self) -> &str {
+        &self.password
     }
 
     pub fn has_password(&self) -> bool {
-        self.0.password().is_some()
+        !self.password.is_empty()
     }
 }
 
@@ -43,33 +79,50 @@ impl std::str::FromStr for MysqlUrl {
     type Err = MysqlUrlError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
+        const DEFAULT_PORT: u16 = 3306;
         let url = Url::parse(text).map_err(|_| MysqlUrlError::NotUrl)?;
         if url.scheme() != "mysql" {
             return Err(MysqlUrlError::Scheme);
         }
-        if url.host_str().is_none_or(str::is_empty) {
-            return Err(MysqlUrlError::Host);
+        let host = match url.host() {
+            Some(Host::Domain(name)) => decode(name)?,
+            Some(Host::Ipv4(address)) => address.to_string(),
+            Some(Host::Ipv6(address)) => address.to_string(),
+            None => String::new(),
+        };
+        if host.is_empty() {
+            return Err(MysqlUrlError::NoHost);
         }
         if url.username().is_empty() {
-            return Err(MysqlUrlError::User);
+            return Err(MysqlUrlError::NoUser);
         }
-        if url.query().is_some() || url.fragment().is_some() {
+        if url.query().is_some() {
             return Err(MysqlUrlError::Parameters);
         }
-        Ok(Self(url))
+        Ok(Self {
+            host,
+            port: url.port().unwrap_or(DEFAULT_PORT),
+            user: decode(url.username())?,
+            password: decode(url.password().unwrap_or_default())?,
+            text: text.to_owned(),
+        })
     }
+}
+
+fn decode(text: &str) -> Result<String, MysqlUrlError> {
+    let decoded = percent_decode_str(text).decode_utf8().map_err(|_| MysqlUrlError::NotUrl)?;
+    Ok(decoded.into_owned())
 }
 
 impl fmt::Display for MysqlUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let host = self.0.host_str().unwrap_or_default();
-        write!(f, "mysql://{}@{host}:{}", self.0.username(), self.0.port().unwrap_or(3306))
+        write!(f, "mysql://{}@{}", self.user, self.address())
     }
 }
 
 impl fmt::Debug for MysqlUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "\"{self}\"")
+        write!(f, "{:?}", self.to_string())
     }
 }
 
@@ -79,11 +132,9 @@ impl<'de> Deserialize<'de> for MysqlUrl {
     }
 }
 
-/// Whether the value of a configuration key is secret. Kafka properties are judged by their name; a
-/// password is easily written where its file's path belongs.
+/// Whether the value of a configuration key is secret. Kafka properties are judged by their name.
 pub(super) fn is_secret(key: &str) -> bool {
-    matches!(key, "mysql.url" | "mysql.password_file")
-        || key.strip_prefix("kafka.properties.").is_some_and(is_secret_property)
+    key == "mysql.url" || key.strip_prefix("kafka.properties.").is_some_and(is_secret_property)
 }
 
 /// Whether a librdkafka property holds a secret rather than a path or a mode.
@@ -107,27 +158,39 @@ mod tests {
 
         assert_eq!(url.to_string(), "mysql://relay@db.example:3307");
         assert_eq!(format!("{url:?}"), "\"mysql://relay@db.example:3307\"");
-        assert!(url.has_password());
         assert!(url.expose().contains("s3cr3t"));
     }
 
-    #[rstest::rstest]
-    #[case("s3cr3t", MysqlUrlError::NotUrl)]
-    #[case("mysql://u:s3cr3t/@h", MysqlUrlError::NotUrl)]
-    #[case("postgres://u:s3cr3t@h", MysqlUrlError::Scheme)]
-    #[case("u:s3cr3t@h", MysqlUrlError::Scheme)]
-    #[case("mysql:///s3cr3t", MysqlUrlError::Host)]
-    #[case("mysql://:s3cr3t@h", MysqlUrlError::User)]
-    #[case("mysql://u:s3cr3t@h/?ssl=s3cr3t", MysqlUrlError::Parameters)]
-    #[case("mysql://u@h#s3cr3t", MysqlUrlError::Parameters)]
-    fn url_is_refused_without_repeating_its_text(
-        #[case] text: &str,
-        #[case] expected: MysqlUrlError,
-    ) {
-        let error = text.parse::<MysqlUrl>().unwrap_err();
+    #[test]
+    fn refused_url_does_not_repeat_its_text() {
+        for text in ["postgres://u:s3cr3t@h", "s3cr3t", "mysql://u:s3cr3t@h/?a=s3cr3t"] {
+            let error = text.parse::<MysqlUrl>().unwrap_err();
+            assert!(!format!("{error} {error:?}").contains("s3cr3t"), "{error}");
+        }
+    }
 
-        assert!(!format!("{error} {error:?}").contains("s3cr3t"), "{error}");
-        assert_eq!(error, expected);
+    #[test]
+    fn host_may_be_a_name_or_an_address() {
+        for (text, address) in [
+            ("mysql://relay@db", "db:3306"),
+            ("mysql://relay@[::1]:33060/ignored", "[::1]:33060"),
+            ("mysql://relay@127.0.0.1", "127.0.0.1:3306"),
+        ] {
+            assert_eq!(text.parse::<MysqlUrl>().unwrap().address(), address);
+        }
+    }
+
+    #[test]
+    fn url_that_does_not_say_enough_is_refused() {
+        for (text, error) in [
+            ("postgres://relay@db", MysqlUrlError::Scheme),
+            ("mysql://db", MysqlUrlError::NoUser),
+            ("mysql:///shop", MysqlUrlError::NoHost),
+            ("mysql://relay@db?require_ssl=true", MysqlUrlError::Parameters),
+            ("db", MysqlUrlError::NotUrl),
+        ] {
+            assert_eq!(text.parse::<MysqlUrl>(), Err(error), "{text}");
+        }
     }
 
     #[test]

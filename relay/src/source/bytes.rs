@@ -89,6 +89,27 @@ impl<'a> ByteReader<'a> {
         Ok(u32::from_le_bytes(self.array()?))
     }
 
+    #[inline]
+    pub(crate) fn u64_le(&mut self) -> Result<u64, Malformed> {
+        Ok(u64::from_le_bytes(self.array()?))
+    }
+
+    /// An unsigned integer of `width` bytes (at most 8), least significant first.
+    pub(crate) fn uint_le(&mut self, width: usize) -> Result<u64, Malformed> {
+        debug_assert!(width <= 8, "wider than the value");
+        Ok(u64_le(self.take(width)?))
+    }
+
+    /// Up to the next zero byte, which is read too.
+    pub(crate) fn until_zero(&mut self) -> Result<&'a [u8], Malformed> {
+        let available = self.rest.len();
+        let length = self.rest.iter().position(|byte| *byte == 0);
+        let length = length.ok_or(Malformed::Truncated { needed: available + 1, available })?;
+        let taken = self.take(length)?;
+        self.take(1)?;
+        Ok(taken)
+    }
+
     /// Six bytes, least significant first: a table id.
     pub(crate) fn u48_le(&mut self) -> Result<u64, Malformed> {
         Ok(u64_le(&self.array::<6>()?))
@@ -210,6 +231,15 @@ mod tests {
             assert_eq!(reader.length_encoded(), Ok(value));
             assert!(reader.is_empty());
         }
+    }
+
+    #[test]
+    fn text_ends_at_its_zero_byte() {
+        let mut reader = ByteReader::new(b"shop\0rest");
+
+        assert_eq!(reader.until_zero(), Ok(&b"shop"[..]));
+        assert_eq!(reader.rest(), b"rest");
+        assert_eq!(reader.until_zero(), Err(Malformed::Truncated { needed: 5, available: 4 }));
     }
 
     #[test]

@@ -12,8 +12,16 @@
 mod bytes;
 mod chunk;
 mod decode_error;
+pub mod event;
+mod event_source;
+pub mod mysql;
 pub mod row;
-mod sids;
 pub mod table_map;
+mod unpack;
 
-pub use self::{bytes::Malformed, chunk::Chunk, decode_error::DecodeError, sids::sids};
+pub use self::{
+    bytes::Malformed,
+    chunk::Chunk,
+    decode_error::DecodeError,
+    event_source::{EventFault, EventSource, HEAD_BYTES, Interest, RawEvent, StreamError},
+};

@@ -49,7 +49,6 @@ fn broken_file_is_reported_without_its_secrets(#[case] file: &str) {
 #[rstest]
 #[case("ROWPOST_MYSQL__URL", "hunter2")]
 #[case("ROWPOST_MYSQL__URL_FILE", "hunter2")]
-#[case("ROWPOST_MYSQL__PASSWORD_FILE", "hunter2")]
 #[case("ROWPOST_KAFKA__PROPERTIES__SASL_PASSWORD_FILE", "hunter2")]
 #[case("ROWPOST_MYSQL__PASSWORD", "hunter2")]
 fn refused_variable_is_reported_without_its_value(#[case] variable: &str, #[case] value: &str) {

@@ -1,0 +1,26 @@
+//! The bytes of binlog events → what they say.
+//!
+//! Only what the assembler needs: transaction boundaries, GTIDs, files, XA, compression. Rows and
+//! table maps have their own decoder.
+//!
+//! Promises: checked reads only; malformed bytes give an [`EventError`], never a panic.
+
+mod error;
+mod file;
+mod gtid;
+pub mod gtid_set;
+mod header;
+mod payload;
+mod query;
+mod serialized;
+mod xa_prepare;
+
+pub use self::{
+    error::EventError,
+    file::{ChecksumAlgorithm, FormatDescription, RotateEvent, incident_message},
+    gtid::GtidEvent,
+    header::{EventHeader, EventType},
+    payload::{Compression, PayloadHeader},
+    query::{QueryEvent, Statement},
+    xa_prepare::{XaPrepareEvent, Xid},
+};
