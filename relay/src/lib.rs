@@ -20,3 +20,5 @@ pub mod publish; // records and checkpoint → one Kafka transaction
 pub mod checkpoint; // the position, stored in Kafka
 
 pub mod metrics; // typed handles of every metric
+
+pub mod error; // what a caller does about an error

@@ -16,6 +16,8 @@ pub mod event;
 mod event_source;
 pub mod mysql;
 pub mod row;
+pub mod server;
+pub mod start;
 pub mod table_map;
 mod unpack;
 

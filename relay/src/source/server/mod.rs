@@ -1,0 +1,177 @@
+//! What a source says of itself: identity, settings, where its binlog begins and ends.
+//!
+//! Before this: `mysql`, a connection. After this: `start`, which decides where to read from, and
+//! `preflight`, which says whether the server is fit to be read.
+
+mod settings;
+
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+pub use self::settings::ServerSettings;
+use super::mysql::{Connection, ConnectionError, Rows};
+use crate::position::{BinlogCoordinates, GtidSet, ParseGtidError};
+
+/// A server's answers at one moment.
+#[derive(Debug, Clone)]
+pub struct ServerFacts {
+    pub server_uuid: Uuid,
+    pub settings: ServerSettings,
+    /// `None` unless `gtid_mode` is `ON`: only then every transaction has a GTID.
+    pub gtids: Option<ServerGtids>,
+    /// Oldest first. Never empty: a server without a binlog is refused before.
+    pub files: Vec<BinlogFile>,
+    /// Where the next transaction will begin.
+    pub end: BinlogCoordinates,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServerGtids {
+    /// Committed here, up to [`ServerFacts::end`].
+    pub executed: GtidSet,
+    /// Of those, the ones that are no longer in its binlog files.
+    pub purged: GtidSet,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BinlogFile {
+    pub name: Arc<str>,
+    pub bytes: u64,
+}
+
+/// Why the server's state could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum ServerError {
+    #[error(transparent)]
+    Connection(#[from] ConnectionError),
+    #[error("the source writes no binlog; set log_bin and restart it")]
+    NoBinlog,
+    #[error("the source answered `{statement}` without a usable {what}")]
+    Answer { statement: &'static str, what: &'static str },
+    #[error("the source's GTIDs cannot be read")]
+    Gtids(#[from] ParseGtidError),
+}
+
+impl ServerFacts {
+    pub async fn query(connection: &mut Connection) -> Result<Self, ServerError> {
+        let settings = ServerSettings::query(connection).await?;
+        if !settings.is_on("log_bin") {
+            return Err(ServerError::NoBinlog);
+        }
+        let server_uuid = settings
+            .get("server_uuid")
+            .and_then(|uuid| uuid.parse().ok())
+            .ok_or(ServerError::Answer { statement: "show variables", what: "server_uuid" })?;
+        // ORDER: what was purged before the files are listed and the end is asked for. A purge in
+        // between shows as a missing file, never as one that is wrongly counted on.
+        let purged = settings.get("gtid_purged").unwrap_or_default().parse()?;
+        let files = binlog_files(&connection.query(BINARY_LOGS).await?)?;
+        let status = binlog_status(connection, &settings).await?;
+        let gtids = match settings.gtid_mode_is_on() {
+            true => Some(ServerGtids { executed: executed(&status)?, purged }),
+            false => None,
+        };
+        Ok(Self { server_uuid, gtids, files, end: end(&status)?, settings })
+    }
+
+    /// The first event of the oldest file.
+    pub fn beginning(&self) -> BinlogCoordinates {
+        let file = self
+            .files
+            .first()
+            .map_or_else(|| Arc::clone(&self.end.file), |file| Arc::clone(&file.name));
+        BinlogCoordinates { file, position: BinlogCoordinates::FIRST_EVENT }
+    }
+
+    /// Bytes of binlog from `from` to the end; `None` if `from` is not in the files.
+    pub fn bytes_behind(&self, from: &BinlogCoordinates) -> Option<u64> {
+        let index = self.files.iter().position(|file| file.name == from.file)?;
+        let later: u64 = self.files.iter().skip(index).map(|file| file.bytes).sum();
+        Some(later.saturating_sub(from.position))
+    }
+}
+
+const BINARY_LOGS: &str = "show binary logs";
+
+fn binlog_files(rows: &Rows) -> Result<Vec<BinlogFile>, ServerError> {
+    let files: Option<Vec<_>> = rows
+        .iter()
+        .map(|row| {
+            Some(BinlogFile { name: Arc::from(row.get(0)?), bytes: row.get(1)?.parse().ok()? })
+        })
+        .collect();
+    files
+        .filter(|files| !files.is_empty())
+        .ok_or(ServerError::Answer { statement: BINARY_LOGS, what: "list of files" })
+}
+
+/// SERVER: `SHOW MASTER STATUS` until 8.2; from then on `SHOW BINARY LOG STATUS`, and from 8.4 only
+/// that.
+async fn binlog_status(
+    connection: &mut Connection,
+    settings: &ServerSettings,
+) -> Result<Rows, ConnectionError> {
+    let statement = match settings.version() >= (8, 2, 0) {
+        true => "show binary log status",
+        false => "show master status",
+    };
+    connection.query(statement).await
+}
+
+fn end(status: &Rows) -> Result<BinlogCoordinates, ServerError> {
+    let coordinates = || {
+        Some(BinlogCoordinates {
+            file: Arc::from(status.value("File")?),
+            position: status.value("Position")?.parse().ok()?,
+        })
+    };
+    coordinates().ok_or(ServerError::Answer { statement: "binary log status", what: "position" })
+}
+
+fn executed(status: &Rows) -> Result<GtidSet, ServerError> {
+    Ok(status.value("Executed_Gtid_Set").unwrap_or_default().parse()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::mysql::Row;
+
+    fn row(values: &[&str]) -> Row {
+        Row::new(values.iter().map(|value| Some((*value).to_owned())).collect())
+    }
+
+    #[test]
+    fn files_come_with_their_sizes_in_the_servers_order() {
+        let rows = Rows::new(
+            &["Log_name", "File_size", "Encrypted"],
+            vec![row(&["bin-log.000002", "4130", "No"]), row(&["bin-log.000003", "157", "No"])],
+        );
+
+        let files = binlog_files(&rows).unwrap();
+
+        let expected = [("bin-log.000002", 4130), ("bin-log.000003", 157)];
+        let expected = expected.map(|(name, bytes)| BinlogFile { name: name.into(), bytes });
+        assert_eq!(files, expected);
+    }
+
+    #[test]
+    fn file_without_a_size_is_refused() {
+        let rows = Rows::new(&["Log_name", "File_size"], vec![row(&["bin-log.000002", "many"])]);
+
+        assert!(binlog_files(&rows).is_err());
+    }
+
+    #[test]
+    fn end_and_executed_set_come_from_one_answer() {
+        let uuid = "3e11fa47-71ca-11e1-9e33-c80aa9429562";
+        let status = Rows::new(
+            &["File", "Position", "Binlog_Do_DB", "Binlog_Ignore_DB", "Executed_Gtid_Set"],
+            vec![row(&["bin-log.000003", "157", "", "", &format!("{uuid}:1-7")])],
+        );
+
+        assert_eq!(end(&status).unwrap().to_string(), "bin-log.000003:157");
+        assert_eq!(executed(&status).unwrap().to_string(), format!("{uuid}:1-7"));
+    }
+}

@@ -1,0 +1,100 @@
+//! The server variables that matter to a reader of the binlog.
+
+use std::collections::BTreeMap;
+
+use crate::source::mysql::{Connection, ConnectionError};
+
+/// Global variables by name, in lower case; those that the server's version lacks are missing.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ServerSettings(BTreeMap<String, String>);
+
+/// What is asked for; one query, so that the answers belong together.
+const NAMES: &[&str] = &[
+    "binlog_checksum",
+    "binlog_expire_logs_auto_purge",
+    "binlog_expire_logs_seconds",
+    "binlog_format",
+    "binlog_row_image",
+    "binlog_row_metadata",
+    "binlog_row_value_options",
+    "binlog_transaction_compression",
+    "enforce_gtid_consistency",
+    "expire_logs_days",
+    "gtid_mode",
+    "gtid_purged",
+    "log_bin",
+    "lower_case_table_names",
+    "max_allowed_packet",
+    "server_id",
+    "server_uuid",
+    "version",
+];
+
+impl ServerSettings {
+    pub(in crate::source) async fn query(
+        connection: &mut Connection,
+    ) -> Result<Self, ConnectionError> {
+        let names = NAMES.join("', '");
+        let statement = format!("show global variables where variable_name in ('{names}')");
+        let rows = connection.query(&statement).await?;
+        Ok(rows
+            .iter()
+            .filter_map(|row| Some((row.get(0)?, row.get(1).unwrap_or_default())))
+            .collect())
+    }
+
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
+    }
+
+    pub fn is_on(&self, name: &str) -> bool {
+        self.get(name).is_some_and(|value| value.eq_ignore_ascii_case("ON") || value == "1")
+    }
+
+    pub fn gtid_mode_is_on(&self) -> bool {
+        self.is_on("gtid_mode")
+    }
+
+    /// Major, minor, patch; zeros where the text has no number.
+    pub fn version(&self) -> (u32, u32, u32) {
+        let mut numbers = self
+            .get("version")
+            .unwrap_or_default()
+            .split(|character: char| !character.is_ascii_digit())
+            .map(|number| number.parse().unwrap_or(0));
+        let mut next = || numbers.next().unwrap_or(0);
+        (next(), next(), next())
+    }
+}
+
+impl<'a> FromIterator<(&'a str, &'a str)> for ServerSettings {
+    fn from_iter<I: IntoIterator<Item = (&'a str, &'a str)>>(settings: I) -> Self {
+        let settings = settings.into_iter();
+        Self(settings.map(|(name, value)| (name.to_lowercase(), value.to_owned())).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case("9.7.4", (9, 7, 4))]
+    #[case("5.7.22-log", (5, 7, 22))]
+    #[case("8.0.36-28.1", (8, 0, 36))]
+    #[case("", (0, 0, 0))]
+    fn version_is_its_first_three_numbers(#[case] text: &str, #[case] version: (u32, u32, u32)) {
+        assert_eq!(ServerSettings::from_iter([("version", text)]).version(), version);
+    }
+
+    #[test]
+    fn gtid_mode_counts_only_when_it_is_fully_on() {
+        for (mode, is_on) in [("ON", true), ("OFF", false), ("ON_PERMISSIVE", false)] {
+            let settings = ServerSettings::from_iter([("gtid_mode", mode)]);
+
+            assert_eq!(settings.gtid_mode_is_on(), is_on, "{mode}");
+        }
+    }
+}
