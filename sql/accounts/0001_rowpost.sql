@@ -1,20 +1,16 @@
--- The relay's account, with nothing it does not need. Valid on MySQL 5.7 and newer.
---
--- For a real server change the password, narrow '%' to the relay's hosts, and name your own databases
--- in the last grant. `rowpost check` says which of these grants is missing.
-
+-- The relay's account, with the least that it needs. Replace the password; with TLS add
+-- `require ssl` (or `require x509` for a client certificate).
 create user if not exists 'rowpost'@'%' identified by 'rowpost';
 
--- Reading the binlog: the connection registers as a replica and asks for events. This shows the
--- account every change of every table; MySQL has no narrower privilege for it.
+-- Reading the binlog as a replica does. It covers the whole binlog: MySQL has no finer grant. The
+-- relay skips the rows of other tables without decoding them.
 grant replication slave on *.* to 'rowpost'@'%';
 
--- Where the binlog ends and which files are still there: `show binary log status` (5.7: `show master
--- status`) and `show binary logs`. Needed to find the oldest position at a first start, to tell how far
--- the relay is behind, and to notice a purge before reading.
+-- `show binary logs` and the binlog's end: where a first start begins, whether a checkpoint is still
+-- there, how far the relay is behind.
 grant replication client on *.* to 'rowpost'@'%';
 
--- Names of columns, from information_schema, which shows an account only the tables it has a right to.
--- Not needed with binlog_row_metadata=FULL (MySQL 8.0.1 and newer), where the binlog itself names
--- them. It discloses nothing new: the rows are in the binlog. One line per outbox table.
+-- Only for servers without `binlog_row_metadata = FULL` (all before 8.0): the names of the columns
+-- are read from information_schema then, which shows an account only what it has a privilege on. No
+-- row of the table is ever read.
 grant select on shop.outbox to 'rowpost'@'%';

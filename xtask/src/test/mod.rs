@@ -1,0 +1,84 @@
+//! `cargo xtask test`: every test, on real servers.
+//!
+//! A tier that cannot run is said in one line and counted as failed, unless it was left out by
+//! `--without`. The last line is `N passed, N failed`.
+
+mod compose;
+mod tally;
+mod tiers;
+
+use std::{
+    io::{BufRead, BufReader},
+    process::{Command, Stdio},
+};
+
+use anyhow::{Context, Result, ensure};
+use clap::Args;
+
+use self::{tally::Tally, tiers::Tier};
+use crate::cargo;
+
+#[derive(Debug, Args)]
+pub(crate) struct Test {
+    /// Leaves tests out that need this: mysql-5.7, mysql-8.0, mysql-9, kafka, compose. Repeatable.
+    #[arg(long, value_name = "TIER")]
+    without: Vec<Tier>,
+    /// Only tests whose names contain this.
+    filter: Option<String>,
+}
+
+/// The harness reads which tiers to leave out from here.
+const WITHOUT_VARIABLE: &str = "ROWPOST_TEST_WITHOUT";
+
+pub(crate) fn run(arguments: &Test) -> Result<()> {
+    let mut tally = Tally::default();
+    let wanted = |tier: &Tier| !arguments.without.contains(tier);
+    for tier in &arguments.without {
+        println!("left out: {tier}");
+    }
+    for tier in Tier::SERVERS.into_iter().filter(wanted) {
+        if let Err(error) = tier.prepare() {
+            tally.fail(&format!("tier {tier} cannot run: {error:#}"));
+        }
+    }
+    run_cargo_tests(arguments, &mut tally)?;
+    if wanted(&Tier::Compose) && arguments.filter.is_none() {
+        match compose::check() {
+            Ok(()) => tally.pass("docker compose up gives a relay that publishes"),
+            Err(error) => tally.fail(&format!("tier compose: {error:#}")),
+        }
+    }
+    tally.print();
+    ensure!(tally.failed() == 0, "tests failed");
+    Ok(())
+}
+
+fn run_cargo_tests(arguments: &Test, tally: &mut Tally) -> Result<()> {
+    // The relay that the tests start; built first, so that no test waits for a compiler.
+    cargo::run(&["build", "--package", "rowpost", "--bin", "rowpost"])?;
+    let without: Vec<String> = arguments.without.iter().map(Tier::to_string).collect();
+    let mut tests = cargo::command();
+    tests
+        .args(["test", "--workspace", "--no-fail-fast"])
+        .args(arguments.filter.as_deref())
+        .env(WITHOUT_VARIABLE, without.join(","))
+        .env("ROWPOST_BIN", cargo::target().join("debug/rowpost"));
+    let succeeded = stream(&mut tests, |line| tally.read(line))?;
+    if !succeeded && tally.failed() == 0 {
+        // Not a test: something does not compile, or a test program died.
+        tally.fail("cargo test failed before a test could");
+    }
+    Ok(())
+}
+
+/// Shows what a program prints on stdout, line by line, and whether it succeeded.
+fn stream(command: &mut Command, mut each: impl FnMut(&str)) -> Result<bool> {
+    let mut child = command.stdout(Stdio::piped()).spawn().context("cargo cannot be started")?;
+    let output = child.stdout.take().context("stdout was piped")?;
+    for line in BufReader::new(output).lines() {
+        let line = line?;
+        println!("{line}");
+        each(&line);
+    }
+    Ok(child.wait()?.success())
+}
