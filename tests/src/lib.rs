@@ -1,1 +1,50 @@
-//! Test harness.
+//! Harness of the tests against real servers.
+//!
+//! ```text
+//! Writers ──commit──▶ MysqlServer ──binlog──▶ Relay ──▶ KafkaBroker ──▶ Reader
+//!    └────────── Ledger: written = published, in order, once ──────────────┘
+//! ```
+//!
+//! Servers come from addresses in the environment (`ROWPOST_TEST_MYSQL_URL`, `ROWPOST_TEST_KAFKA`),
+//! else from Docker (feature `containers`), else from native binaries that `rowpost-servers` fetches.
+//! Whatever was started dies with the test process, however that ends.
+
+#![expect(
+    clippy::indexing_slicing,
+    reason = "a panic is how a test fails; this crate is in no product"
+)]
+
+pub mod tier; // which servers a run may leave out
+
+pub mod control; // kill, stop, start, pause
+
+pub mod mysql_server;
+
+pub mod kafka_broker;
+
+#[cfg(feature = "containers")]
+mod containers;
+
+pub mod outbox; // the table under test
+
+pub mod seed; // random, but repeatable
+
+pub mod writer; // commits and rollbacks under load
+
+pub mod ledger; // written against published
+
+pub mod http; // the relay's endpoints
+
+pub mod relay; // the relay under test
+
+pub mod eventually; // waiting without sleeping
+
+pub use self::{
+    eventually::eventually,
+    kafka_broker::KafkaBroker,
+    ledger::{Ledger, Reader},
+    mysql_server::{MysqlServer, Setup},
+    relay::Relay,
+    seed::Random,
+    writer::{WriterOptions, Writers},
+};

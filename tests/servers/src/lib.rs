@@ -24,6 +24,12 @@ pub mod process; // programs that keep running
 
 pub mod server; // a process with a directory, a log and a way to see that it answers
 
+pub mod run_directory; // where a test's servers keep their data
+
+pub mod usage; // memory and CPU time of a process
+
+pub mod certificates; // TLS
+
 pub mod mysql;
 
 pub mod kafka;

@@ -48,11 +48,11 @@ pub struct ProcessId {
 }
 
 impl ProcessId {
-    /// The process that has this pid now.
+    /// The process that has this pid now, even if it has ended and nobody has asked how.
     pub fn of(pid: u32) -> Option<Self> {
         let pid = i32::try_from(pid).ok()?;
-        let (start_ticks, is_zombie) = stat(pid)?;
-        (!is_zombie).then_some(Self { pid, start_ticks })
+        let (start_ticks, _) = stat(pid)?;
+        Some(Self { pid, start_ticks })
     }
 
     pub fn is_running(&self) -> bool {
@@ -118,8 +118,8 @@ fn stat(pid: i32) -> Option<(u64, bool)> {
     Some((fields.get(19)?.parse().ok()?, is_zombie))
 }
 
-/// Starts `command` with its output appended to `log`.
-pub fn spawn(command: &Command, log: &Path, lifetime: Lifetime) -> Result<Child> {
+/// Starts `command` with its output appended to `log`. The child must be waited for at its end.
+pub fn spawn(command: &Command, log: &Path, lifetime: Lifetime) -> Result<(Child, ProcessId)> {
     let mut command = match lifetime {
         Lifetime::Detached => wrapped(command, "setsid", &[])?,
         Lifetime::Tied => wrapped(command, "setpriv", &["--pdeathsig", "KILL", "--"])?,
@@ -130,10 +130,13 @@ pub fn spawn(command: &Command, log: &Path, lifetime: Lifetime) -> Result<Child>
         .open(log)
         .with_context(|| format!("cannot write {}", log.display()))?;
     command.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output);
-    match lifetime {
+    let child = match lifetime {
         Lifetime::Detached => spawn_here(&mut command),
         Lifetime::Tied => spawn_on_keeper(command),
-    }
+    }?;
+    // Its entry stays until we wait for it, however soon it ends.
+    let id = ProcessId::of(child.id()).context("a child without an entry in /proc")?;
+    Ok((child, id))
 }
 
 /// The command behind a wrapper that replaces itself by it, so that the pid is the command's own.

@@ -8,6 +8,7 @@ use std::{
 };
 
 use anyhow::{Result, bail};
+use rustix::process::Signal;
 
 use crate::{
     command,
@@ -53,12 +54,8 @@ impl Server {
         if let Some(id) = self.id() {
             bail!("{name} runs already (pid {})", id.pid);
         }
-        let mut child = process::spawn(&self.plan.command, &self.plan.log, self.lifetime)?;
-        let Some(id) = ProcessId::of(child.id()) else {
-            let status = child.wait()?;
-            bail!("{name} ended at once ({status}); {}", command::tail(&self.plan.log));
-        };
-        self.running = Some((child, id));
+        let running = process::spawn(&self.plan.command, &self.plan.log, self.lifetime)?;
+        self.running = Some(running);
         self.wait_ready()
     }
 
@@ -84,6 +81,16 @@ impl Server {
     /// `None` while it is stopped.
     pub fn id(&self) -> Option<ProcessId> {
         self.running.as_ref().map(|(_, id)| *id).filter(ProcessId::is_running)
+    }
+
+    /// SIGSTOP: connections stand, nothing answers; as a network that swallows packets looks.
+    pub fn pause(&self) -> Result<()> {
+        self.id().map_or(Ok(()), |id| id.signal(Signal::STOP))
+    }
+
+    /// SIGCONT: ends a pause.
+    pub fn resume(&self) -> Result<()> {
+        self.id().map_or(Ok(()), |id| id.signal(Signal::CONT))
     }
 
     pub fn port(&self) -> u16 {

@@ -108,7 +108,7 @@ impl Stack {
         state.store(&self.directory)?;
         let directory = self.directory.join("kafka");
         let options = kafka::BrokerOptions::default();
-        let plan = kafka::plan(&self.cache, &options, &directory, &ports)?;
+        let plan = kafka::plan(&self.cache, kafka::Role::Combined, &options, &directory, &ports)?;
         kafka.process = Server::start(plan, Lifetime::Detached)?.id();
         state.kafka = Some(kafka);
         state.store(&self.directory)

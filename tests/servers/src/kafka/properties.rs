@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::Ports;
+use super::{Ports, Role};
 
 /// What goes beyond one plaintext listener.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -47,11 +47,9 @@ impl Protocol {
     }
 }
 
-/// One node that is both broker and controller. The quorum is named by address, not stored, so that
-/// formatted storage can be copied to a broker on other ports.
+/// The quorum is named by address, not stored, so that formatted storage can be copied to a node on
+/// other ports.
 const FIXED: &str = "\
-process.roles=broker,controller
-node.id=1
 controller.listener.names=CONTROLLER
 inter.broker.listener.name=PLAINTEXT
 offsets.topic.replication.factor=1
@@ -64,29 +62,49 @@ share.coordinator.state.topic.min.isr=1
 group.initial.rebalance.delay.ms=0
 log.index.size.max.bytes=1048576
 log.retention.ms=-1
+num.partitions=6
 ";
 
-pub(super) fn text(options: &BrokerOptions, data: &Path, ports: &Ports) -> String {
-    let plaintext = format!("PLAINTEXT://127.0.0.1:{}", ports.plaintext);
+pub(super) const BROKER_NODE: u32 = 1;
+pub(super) const CONTROLLER_NODE: u32 = 2;
+
+pub(super) fn text(role: Role, options: &BrokerOptions, data: &Path, ports: &Ports) -> String {
     let controller = format!("CONTROLLER://127.0.0.1:{}", ports.controller);
-    let mut advertised = vec![plaintext];
-    let mut protocols = vec!["PLAINTEXT:PLAINTEXT".to_owned(), "CONTROLLER:PLAINTEXT".to_owned()];
-    for Listener { name, protocol, port } in &options.listeners {
-        advertised.push(format!("{name}://127.0.0.1:{port}"));
-        protocols.push(format!("{name}:{}", protocol.name()));
-    }
-    let advertised = advertised.join(",");
+    let (advertised, protocols) = broker_listeners(options, ports);
+    let (roles, node, voter) = match role {
+        Role::Combined => ("broker,controller", BROKER_NODE, BROKER_NODE),
+        Role::Broker => ("broker", BROKER_NODE, CONTROLLER_NODE),
+        Role::Controller => ("controller", CONTROLLER_NODE, CONTROLLER_NODE),
+    };
+    let listeners = match role {
+        Role::Combined => {
+            format!("listeners={advertised},{controller}\nadvertised.listeners={advertised}\n")
+        }
+        Role::Broker => format!("listeners={advertised}\nadvertised.listeners={advertised}\n"),
+        Role::Controller => format!("listeners={controller}\n"),
+    };
     let mut text = format!(
-        "{FIXED}log.dirs={}\nlisteners={advertised},{controller}\nadvertised.listeners={advertised}\n\
-         listener.security.protocol.map={}\ncontroller.quorum.voters=1@127.0.0.1:{}\n",
+        "{FIXED}process.roles={roles}\nnode.id={node}\nlog.dirs={}\n{listeners}\
+         listener.security.protocol.map={protocols}\n\
+         controller.quorum.voters={voter}@127.0.0.1:{}\n",
         data.display(),
-        protocols.join(","),
         ports.controller,
     );
     for (name, value) in &options.properties {
         text.push_str(&format!("{name}={value}\n"));
     }
     text
+}
+
+/// The listeners for clients, and the protocol of each listener there is.
+fn broker_listeners(options: &BrokerOptions, ports: &Ports) -> (String, String) {
+    let mut listeners = vec![format!("PLAINTEXT://127.0.0.1:{}", ports.plaintext)];
+    let mut protocols = vec!["PLAINTEXT:PLAINTEXT".to_owned(), "CONTROLLER:PLAINTEXT".to_owned()];
+    for Listener { name, protocol, port } in &options.listeners {
+        listeners.push(format!("{name}://127.0.0.1:{port}"));
+        protocols.push(format!("{name}:{}", protocol.name()));
+    }
+    (listeners.join(","), protocols.join(","))
 }
 
 #[cfg(test)]
@@ -105,15 +123,28 @@ mod tests {
             ..BrokerOptions::default()
         };
 
-        let text = text(&options, Path::new("/data"), &Ports { plaintext: 1, controller: 2 });
+        let ports = Ports { plaintext: 1, controller: 2 };
+        let text = text(Role::Combined, &options, Path::new("/data"), &ports);
 
         for line in [
             "advertised.listeners=PLAINTEXT://127.0.0.1:1,SECURE://127.0.0.1:3",
             "controller.quorum.voters=1@127.0.0.1:2",
+            "process.roles=broker,controller",
             "log.dirs=/data",
             "log.segment.bytes=1048576",
         ] {
             assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
+        }
+    }
+
+    #[test]
+    fn broker_and_controller_of_their_own_agree_on_the_quorum() {
+        let ports = Ports { plaintext: 1, controller: 2 };
+        for role in [Role::Broker, Role::Controller] {
+            let text = text(role, &BrokerOptions::default(), Path::new("/data"), &ports);
+
+            assert!(text.contains("controller.quorum.voters=2@127.0.0.1:2\n"), "{text}");
+            assert_eq!(text.contains("listeners=CONTROLLER:"), role == Role::Controller);
         }
     }
 }

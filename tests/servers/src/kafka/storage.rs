@@ -9,7 +9,12 @@ use std::{
 
 use anyhow::{Context, Result};
 
-use super::{BrokerOptions, Ports, VERSION, jars::Jars, probe, properties};
+use super::{
+    BrokerOptions, Ports, Role, VERSION,
+    jars::Jars,
+    probe,
+    properties::{self, CONTROLLER_NODE},
+};
 use crate::{
     cache::{Cache, remove_folder},
     command, ports,
@@ -27,7 +32,7 @@ pub(super) fn template(cache: &Cache, jars: &Jars) -> Result<PathBuf> {
         let options = BrokerOptions::default();
         let ports = Ports { plaintext: ports::free()?, controller: ports::free()? };
         let (data, file) = (folder.join("data"), folder.join("server.properties"));
-        fs::write(&file, properties::text(&options, &data, &ports))?;
+        fs::write(&file, properties::text(Role::Combined, &options, &data, &ports))?;
         format(jars, &options, &file, &folder.join("format.log"))?;
         let unused = folder.join("unused");
         copy(&data, &unused, folder)?;
@@ -63,13 +68,13 @@ pub(super) fn shared_classes(template: &Path) -> String {
     format!("-XX:SharedArchiveFile={}", template.join("classes.jsa").display())
 }
 
-/// Makes a broker's storage: a copy of the template, or formatted anew where users belong into it.
+/// Makes `directory/data`: a copy of the template, or formatted anew where users belong into it.
 pub(super) fn create(
     jars: &Jars,
     template: &Path,
+    role: Role,
     options: &BrokerOptions,
     directory: &Path,
-    data: &Path,
     file: &Path,
 ) -> Result<()> {
     if !options.scram_users.is_empty() {
@@ -78,7 +83,13 @@ pub(super) fn create(
     let partial = directory.join("data.partial");
     remove_folder(&partial)?;
     copy(&template.join("data"), &partial, directory)?;
-    fs::rename(&partial, data).context("cannot move the formatted storage into place")
+    if role == Role::Controller {
+        let node = partial.join("meta.properties");
+        let text = fs::read_to_string(&node)?;
+        fs::write(&node, text.replace("node.id=1", &format!("node.id={CONTROLLER_NODE}")))?;
+    }
+    fs::rename(&partial, directory.join("data"))
+        .context("cannot move the formatted storage into place")
 }
 
 fn format(jars: &Jars, options: &BrokerOptions, file: &Path, log: &Path) -> Result<()> {

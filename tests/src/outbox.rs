@@ -1,0 +1,51 @@
+//! The outbox table of the tests: the one in `sql/`, in a database of the test's own.
+
+use std::{fs, path::PathBuf};
+
+use anyhow::{Context, Result};
+
+use crate::{MysqlServer, ledger::EventId};
+
+/// A file below `sql/`.
+pub fn sql(name: &str) -> Result<String> {
+    let file = workspace().join("sql").join(name);
+    fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))
+}
+
+/// The root of the repository.
+pub fn workspace() -> PathBuf {
+    let mut path = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    path.pop();
+    path
+}
+
+/// Makes `database` with the table `outbox` in it.
+pub async fn create(mysql: &MysqlServer, database: &str) -> Result<()> {
+    let table = sql("outbox/0001_outbox.sql")?;
+    mysql.exec(format!("create database `{database}`; use `{database}`; {table}")).await
+}
+
+/// Makes the relay's account `rowpost` with the grants in `sql/`; its outbox table is
+/// `<database>.outbox`.
+pub async fn create_account(mysql: &MysqlServer, database: &str) -> Result<()> {
+    let account = sql("accounts/0001_rowpost.sql")?;
+    mysql.exec(account.replace("shop.outbox", &format!("`{database}`.outbox"))).await
+}
+
+/// `('id','type','key','event','{…}')`, with a payload of about `payload_bytes`. All of it is plain
+/// ASCII without quotes, so nothing needs escaping.
+pub fn values(event: EventId, aggregate_type: &str, payload_bytes: usize) -> String {
+    let EventId { key, sequence, .. } = event;
+    let head = format!(r#"{{"key": {key}, "sequence": {sequence}, "text": ""#);
+    let text = "x".repeat(payload_bytes.saturating_sub(head.len() + 2));
+    format!(
+        "('{}','{aggregate_type}','{}','Written','{head}{text}\"}}')",
+        event.to_uuid(),
+        event.aggregate_id(),
+    )
+}
+
+/// The topic that rows of this aggregate type go to by default.
+pub fn topic(aggregate_type: &str) -> String {
+    format!("outbox.event.{aggregate_type}")
+}

@@ -1,0 +1,326 @@
+//! The `rowpost` binary under test.
+
+use std::{
+    collections::BTreeMap,
+    env, fs,
+    path::{Path, PathBuf},
+    process::{Child, Command, ExitStatus},
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, bail};
+use rowpost_servers::{
+    cache::Cache,
+    command, ports,
+    process::{self, Lifetime, ProcessId},
+    run_directory,
+    usage::{self, ResidentBytes},
+};
+use rustix::process::Signal;
+use serde_json::Value;
+use tokio::sync::OnceCell;
+
+use crate::{
+    KafkaBroker, MysqlServer,
+    control::blocking,
+    eventually,
+    http::{self, Response},
+    outbox,
+};
+
+/// Names a binary that is there already; without it `cargo build` makes one.
+pub const BINARY_VARIABLE: &str = "ROWPOST_BIN";
+/// Profile of that `cargo build`; default: dev.
+pub const PROFILE_VARIABLE: &str = "ROWPOST_TEST_PROFILE";
+
+const EXIT_POLL_INTERVAL: Duration = Duration::from_millis(10);
+
+/// The configuration file, as dotted keys and TOML values.
+#[derive(Debug, Clone)]
+pub struct RelayConfig {
+    settings: BTreeMap<String, String>,
+    http_port: u16,
+}
+
+impl RelayConfig {
+    /// Publishes `<database>.outbox` as root, with everything else at its default.
+    pub fn new(mysql: &MysqlServer, kafka: &KafkaBroker, database: &str) -> Result<Self> {
+        let http_port = ports::free()?;
+        let mut config = Self { settings: BTreeMap::new(), http_port };
+        config
+            .set_text("source", database)
+            .set_text("mysql.url", mysql.url())
+            .set_text("kafka.bootstrap_servers", kafka.bootstrap())
+            .set("outbox", format!("[{{ table = \"{database}.outbox\" }}]"))
+            .set_text("http.listen", &format!("127.0.0.1:{http_port}"));
+        Ok(config)
+    }
+
+    /// `set("publish.slots", 1)`, `set("kafka.properties.\"ssl.ca.location\"", "'/…'")`.
+    pub fn set(&mut self, key: &str, toml: impl ToString) -> &mut Self {
+        self.settings.insert(key.to_owned(), toml.to_string());
+        self
+    }
+
+    /// A text value; quoted here.
+    pub fn set_text(&mut self, key: &str, text: &str) -> &mut Self {
+        self.set(key, format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\"")))
+    }
+
+    pub fn remove(&mut self, key: &str) -> &mut Self {
+        self.settings.remove(key);
+        self
+    }
+
+    fn toml(&self) -> String {
+        self.settings.iter().map(|(key, value)| format!("{key} = {value}\n")).collect()
+    }
+}
+
+/// A relay process; it dies with the test.
+#[derive(Debug)]
+pub struct Relay {
+    config: RelayConfig,
+    binary: PathBuf,
+    directory: PathBuf,
+    /// `None` while it is stopped.
+    running: Option<(Child, ProcessId)>,
+}
+
+impl Relay {
+    /// Starts `rowpost run --config FILE`; does not wait until it is ready.
+    pub async fn start(config: RelayConfig) -> Result<Self> {
+        Self::of_binary(binary().await?, config)
+    }
+
+    fn of_binary(binary: PathBuf, config: RelayConfig) -> Result<Self> {
+        let directory = run_directory::subfolder(&Cache::open()?, "relay")?;
+        let mut relay = Self { config, binary, directory, running: None };
+        relay.start_again()?;
+        Ok(relay)
+    }
+
+    /// After `kill9` or `terminate`: with the same configuration.
+    pub fn start_again(&mut self) -> Result<()> {
+        if let Some(id) = self.id() {
+            bail!("the relay runs already (pid {})", id.pid);
+        }
+        let file = self.directory.join("rowpost.toml");
+        fs::write(&file, self.config.toml())?;
+        let mut command = Command::new(&self.binary);
+        command.args(["run", "--config"]).arg(&file);
+        // Those of the harness (`ROWPOST_SEED`, …) would be taken for settings of the relay.
+        for (name, _) in env::vars_os() {
+            if name.to_string_lossy().starts_with("ROWPOST_") {
+                command.env_remove(name);
+            }
+        }
+        self.running = Some(process::spawn(&command, &self.log(), Lifetime::Tied)?);
+        Ok(())
+    }
+
+    /// Changes the configuration for the next start.
+    pub fn config_mut(&mut self) -> &mut RelayConfig {
+        &mut self.config
+    }
+
+    pub fn id(&self) -> Option<ProcessId> {
+        self.running.as_ref().map(|(_, id)| *id).filter(ProcessId::is_running)
+    }
+
+    fn running_id(&self) -> Result<ProcessId> {
+        self.id().with_context(|| format!("the relay does not run; {}", self.log_tail()))
+    }
+
+    /// SIGKILL, in the middle of whatever it does.
+    pub fn kill9(&mut self) -> Result<()> {
+        let (mut child, id) = self.running.take().context("the relay does not run")?;
+        id.kill9()?;
+        child.wait()?;
+        Ok(())
+    }
+
+    /// SIGTERM, then waits for the end.
+    pub async fn terminate(&mut self, limit: Duration) -> Result<ExitStatus> {
+        self.running_id()?.signal(Signal::TERM)?;
+        self.wait_exit(limit).await
+    }
+
+    /// SIGSTOP and SIGCONT: a relay that stands still, as on a stopped virtual machine.
+    pub fn pause(&self) -> Result<()> {
+        self.running_id()?.signal(Signal::STOP)
+    }
+
+    pub fn resume(&self) -> Result<()> {
+        self.running_id()?.signal(Signal::CONT)
+    }
+
+    /// Waits until it ends by itself.
+    pub async fn wait_exit(&mut self, limit: Duration) -> Result<ExitStatus> {
+        let started = Instant::now();
+        let (child, _) = self.running.as_mut().context("the relay does not run")?;
+        loop {
+            if let Some(status) = child.try_wait()? {
+                self.running = None;
+                return Ok(status);
+            }
+            if started.elapsed() > limit {
+                bail!("the relay has not ended within {limit:?}; {}", self.log_tail());
+            }
+            tokio::time::sleep(EXIT_POLL_INTERVAL).await;
+        }
+    }
+
+    /// Until `/readyz` says so.
+    ///
+    /// # Panics
+    /// When it does not within `limit`, or the relay ends.
+    pub async fn wait_ready(&self, limit: Duration) {
+        eventually("the relay is ready", limit, async || {
+            assert!(self.id().is_some(), "the relay has ended; {}", self.log_tail());
+            Ok::<_, anyhow::Error>(self.get("/readyz").await?.status == 200)
+        })
+        .await;
+    }
+
+    /// `/metrics`, `/healthz`, `/readyz`, `/api/status`.
+    pub async fn get(&self, path: &str) -> Result<Response> {
+        http::get(self.config.http_port, path).await
+    }
+
+    pub fn http_port(&self) -> u16 {
+        self.config.http_port
+    }
+
+    pub fn resident_bytes(&self) -> Result<ResidentBytes> {
+        usage::resident_bytes(self.running_id()?)
+    }
+
+    /// Since this process began.
+    pub fn cpu_seconds(&self) -> Result<f64> {
+        usage::cpu_seconds(self.running_id()?)
+    }
+
+    /// What every start of this relay has said.
+    pub fn log(&self) -> PathBuf {
+        self.directory.join("rowpost.log")
+    }
+
+    pub fn log_text(&self) -> Result<String> {
+        fs::read_to_string(self.log()).context("cannot read the relay's log")
+    }
+
+    fn log_tail(&self) -> String {
+        command::tail(&self.log())
+    }
+}
+
+impl Drop for Relay {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("{}", self.log_tail());
+        }
+        if self.id().is_some()
+            && let Err(error) = self.kill9()
+        {
+            eprintln!("cannot stop the relay: {error:#}");
+        }
+    }
+}
+
+/// The binary: given, or built once per test process.
+pub async fn binary() -> Result<PathBuf> {
+    static BUILT: OnceCell<PathBuf> = OnceCell::const_new();
+    if let Some(given) = env::var_os(BINARY_VARIABLE) {
+        return Ok(given.into());
+    }
+    BUILT.get_or_try_init(|| blocking(build)).await.cloned()
+}
+
+fn build() -> Result<PathBuf> {
+    let profile = env::var(PROFILE_VARIABLE).unwrap_or_else(|_| "dev".to_owned());
+    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo
+        .args(["build", "--package", "rowpost", "--bin", "rowpost", "--profile", &profile])
+        .args(["--message-format", "json-render-diagnostics"])
+        .current_dir(outbox::workspace());
+    let messages = command::output(&mut cargo)?;
+    executable(&messages).context("cargo built no binary `rowpost`")
+}
+
+/// From cargo's messages, one JSON object per line.
+fn executable(messages: &str) -> Option<PathBuf> {
+    messages
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+        .find_map(|message| message.get("executable")?.as_str().map(PathBuf::from))
+        .filter(|path| Path::new(path).is_absolute())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn executable_is_found_among_the_messages_of_cargo() {
+        let messages = r#"{"reason":"compiler-artifact","executable":null}
+{"reason":"compiler-artifact","executable":"/target/debug/rowpost"}
+{"reason":"build-finished","success":true}"#;
+
+        assert_eq!(executable(messages), Some(PathBuf::from("/target/debug/rowpost")));
+    }
+
+    /// A program that takes the relay's arguments, and does what `script` says.
+    fn stand_in(script: &str) -> Relay {
+        use std::os::unix::fs::PermissionsExt;
+
+        let directory = run_directory::subfolder(&Cache::open().unwrap(), "stand-in").unwrap();
+        let binary = directory.join("rowpost");
+        fs::write(&binary, format!("#!/bin/sh\n{script}\n")).unwrap();
+        fs::set_permissions(&binary, fs::Permissions::from_mode(0o755)).unwrap();
+        let config = RelayConfig { settings: BTreeMap::new(), http_port: 1 };
+        Relay::of_binary(binary, config).unwrap()
+    }
+
+    #[tokio::test]
+    async fn terminate_lets_the_relay_choose_its_exit_code_and_kill9_does_not() {
+        let limit = Duration::from_secs(10);
+        let script = "trap 'exit 7' TERM; echo \"$1 $2\"; while :; do sleep 0.02; done";
+        let mut relay = stand_in(script);
+        eventually("it has started", limit, async || {
+            relay.log_text().is_ok_and(|log| log.contains("run --config"))
+        })
+        .await;
+
+        assert_eq!(relay.terminate(limit).await.unwrap().code(), Some(7));
+
+        relay.start_again().unwrap();
+        assert!(relay.resident_bytes().unwrap().now > 0);
+        relay.kill9().unwrap();
+        assert_eq!(relay.id(), None);
+    }
+
+    #[tokio::test]
+    async fn relay_that_halts_shows_its_exit_code_and_one_that_hangs_its_log() {
+        let mut halted = stand_in("exit 69");
+        let status = halted.wait_exit(Duration::from_secs(10)).await.unwrap();
+        assert_eq!(status.code(), Some(69));
+
+        let mut hanging = stand_in("trap '' TERM; echo stuck; while :; do sleep 0.02; done");
+        eventually("it has started", Duration::from_secs(10), async || {
+            hanging.log_text().is_ok_and(|log| log.contains("stuck"))
+        })
+        .await;
+        let error = hanging.terminate(Duration::from_millis(50)).await.unwrap_err();
+        assert!(error.to_string().contains("stuck"), "{error}");
+    }
+
+    #[test]
+    fn text_settings_are_quoted() {
+        let mut config = RelayConfig { settings: BTreeMap::new(), http_port: 1 };
+
+        config.set_text("mysql.url", r#"a"b\c"#).set("publish.slots", 1);
+
+        assert_eq!(config.toml(), "mysql.url = \"a\\\"b\\\\c\"\npublish.slots = 1\n");
+    }
+}
