@@ -80,14 +80,6 @@ impl GtidSet {
     pub fn iter(&self) -> impl Iterator<Item = (Uuid, GtidTag, &[GtidInterval])> {
         self.0.iter().map(|((source, tag), intervals)| (*source, *tag, intervals.as_slice()))
     }
-
-    /// The text form of each source and tag on its own: `uuid:1-39`, `uuid:mytag:1-2`. For readers
-    /// that take one tag at a time, such as the driver's dump request.
-    pub fn sids(&self) -> impl Iterator<Item = String> {
-        self.0
-            .iter()
-            .map(|(key, intervals)| Self(BTreeMap::from([(*key, intervals.clone())])).to_string())
-    }
 }
 
 impl Extend<Gtid> for GtidSet {

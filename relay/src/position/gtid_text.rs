@@ -1,10 +1,10 @@
 //! MySQL's text form of GTIDs and GTID sets → values.
 //!
-//! Takes what a server takes from `SET GLOBAL gtid_purged` or prints as `@@gtid_executed`: upper or
-//! lower case, white space and newlines between the parts, intervals in any order and overlapping,
-//! empty items between commas. Stricter than a server in two points, because here they are somebody's
-//! slip and would move a position: a reversed interval (`9-5`, which a server takes as nothing), and
-//! a UUID or tag without a number.
+//! Takes what a server prints as `@@gtid_executed` and takes for `gtid_purged`: upper or lower case,
+//! white space and newlines between the parts, intervals in any order and overlapping, empty items
+//! between commas. Stricter than a server where a text is more likely somebody's slip, which would
+//! move a position: a reversed interval (`9-5`), a UUID or a tag without a number (a server takes all
+//! three as nothing), and a UUID in another spelling than the one that servers print.
 
 use std::str::FromStr;
 
@@ -96,7 +96,6 @@ impl<'a> Scanner<'a> {
     fn source(&mut self) -> Result<Uuid, ParseGtidError> {
         let before = self.rest;
         let word = self.word(|c| c.is_ascii_alphanumeric() || c == '-');
-        // Only the form with hyphens: a server knows no other here.
         let uuid = Hyphenated::from_str(word)
             .map_err(|_| self.error_at(before, "expected a UUID, 8-4-4-4-12 hexadecimal digits"))?;
         if self.take(':') {

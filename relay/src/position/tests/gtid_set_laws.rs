@@ -139,6 +139,26 @@ fn subtract_of_a_source_only_the_other_has_changes_nothing() {
 }
 
 #[test]
+fn an_interval_that_sticks_out_on_one_side_is_not_contained() {
+    let uuid = "3e11fa47-71ca-11e1-9e33-c80aa9429562";
+    let set: GtidSet = format!("{uuid}:10-20:30-40").parse().unwrap();
+    let contains = |text: &str| set.contains_all(&format!("{uuid}:{text}").parse().unwrap());
+
+    assert!(contains("10-20:35"));
+    assert!(!contains("9-20") && !contains("10-21") && !contains("15-35") && !contains("41"));
+}
+
+#[test]
+fn intervals_that_share_one_end_intersect() {
+    let uuid = "3e11fa47-71ca-11e1-9e33-c80aa9429562";
+    let set: GtidSet = format!("{uuid}:10-20").parse().unwrap();
+    let intersects = |text: &str| set.intersects(&format!("{uuid}:{text}").parse().unwrap());
+
+    assert!(intersects("1-10") && intersects("20-30") && intersects("1-30"));
+    assert!(!intersects("1-9") && !intersects("21-30") && !intersects("1-9:21-30"));
+}
+
+#[test]
 fn one_cut_may_reach_over_several_intervals() {
     let uuid = "3e11fa47-71ca-11e1-9e33-c80aa9429562";
     let mut set: GtidSet = format!("{uuid}:1-10:20-30:40-50:60-70").parse().unwrap();

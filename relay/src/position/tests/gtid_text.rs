@@ -26,19 +26,6 @@ proptest! {
     }
 
     #[test]
-    fn the_texts_of_single_tags_add_up_to_the_set(set in gtid_set()) {
-        let mut sum = GtidSet::default();
-        for sid in set.sids() {
-            let part: GtidSet = sid.parse().unwrap();
-            prop_assert_eq!(part.iter().count(), 1);
-            prop_assert!(!sum.intersects(&part));
-            sum.union(&part);
-        }
-
-        prop_assert_eq!(sum, set);
-    }
-
-    #[test]
     fn no_text_makes_the_parser_panic(text in "[0-9a-fA-F:, \n_tT-]{0,80}", noise in ".*") {
         // The result does not matter, only that there is one and that its message can be written.
         for text in [text, format!("{UUID}:1-5:{noise}")] {

@@ -62,6 +62,15 @@ fn an_event_that_is_in_no_file_does_not_move_the_position() {
     assert_eq!(end.get(), 1_000);
 }
 
+/// A dump that skips what the GTID set holds sends events that do not follow each other.
+#[test]
+fn a_position_in_the_header_counts_although_events_before_it_were_not_sent() {
+    let mut end = EndPosition::new(4);
+    end.advance(120, 5_000);
+
+    assert_eq!(end.get(), 5_000);
+}
+
 #[test]
 fn an_event_that_ends_exactly_at_4_gib_does_move_it() {
     let mut end = EndPosition::new(GIB_4 - 120);
