@@ -36,6 +36,8 @@ impl Key {
 
 const FILE: &str = "the path of a PEM file";
 const NAME: &str = "the name of a column";
+const HEADER: &str = "the name of a header, which no other column has";
+const BINARY_FORMAT: &str = "`raw`, `uuid` or `uuid-swapped`";
 const BOOLEAN: &str = "`true` or `false`";
 
 /// In the order of rowpost.example.toml.
@@ -60,14 +62,18 @@ pub const KEYS: &[Key] = &[
     key("outbox", "a list of `[[outbox]]` tables").flag("--outbox"),
     key("outbox[].table", "`database.table`, where `*` stands for any name or a part of one"),
     key("outbox[].event_id", NAME),
+    key("outbox[].event_id_header", HEADER),
+    key("outbox[].event_id_format", BINARY_FORMAT),
     key("outbox[].key", "the name of a column, or empty for records without a key"),
+    key("outbox[].key_format", BINARY_FORMAT),
     key("outbox[].payload", NAME),
     key("outbox[].timestamp", NAME),
     key("outbox[].topic", "a topic name in which `${column}` stands for the column's value"),
-    key("outbox[].additional", "a list of tables with column, placement, alias, optional"),
+    key("outbox[].additional", "a list of tables with column, placement, alias, format, optional"),
     key("outbox[].additional[].column", NAME),
     key("outbox[].additional[].placement", "`header` or `partition`"),
-    key("outbox[].additional[].alias", "the name of a header"),
+    key("outbox[].additional[].alias", HEADER),
+    key("outbox[].additional[].format", BINARY_FORMAT),
     key("outbox[].additional[].optional", BOOLEAN),
     key("outbox[].tombstone_on_empty_payload", BOOLEAN),
     key("publish.batch_records_max", "a whole number from 1 to 45000"),

@@ -20,6 +20,7 @@ mod mysql;
 mod outbox;
 mod relay;
 mod secret;
+mod table_pattern;
 #[cfg(test)]
 mod tests;
 mod tree;
@@ -35,9 +36,10 @@ pub use self::{
     flags::Flag,
     kafka::{Kafka, Properties},
     mysql::{Mysql, StartPolicy, Tls},
-    outbox::{AdditionalField, OutboxTable, Placement, TablePattern},
+    outbox::{AdditionalField, BinaryFormat, OutboxTable, Placement},
     relay::{Checkpoint, Delivery, Http, Limits, Log, LogFormat, Publish},
     secret::{MysqlUrl, MysqlUrlError, REDACTED},
+    table_pattern::TablePattern,
 };
 
 /// The whole configuration of `rowpost run` and `rowpost check`.

@@ -1,30 +1,53 @@
 //! Which tables are outbox tables, and how their rows become records.
 
-use std::{collections::BTreeMap, fmt};
+use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::tree::{Node, Origin, Value};
+use super::{
+    TablePattern,
+    tree::{Node, Origin, Value},
+};
+use crate::record::TopicTemplate;
 
-/// One `[[outbox]]` entry. Defaults are those of Debezium's outbox router.
+/// One `[[outbox]]` entry. Defaults are those of Debezium's outbox router. The first entry whose
+/// `table` matches a table is the one that counts.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct OutboxTable {
-    /// `database.table`; `*` stands for any name or a part of one.
+    /// `database.table`; `*` stands for any name or a part of one. Default `*.outbox`: every table
+    /// named `outbox`.
     pub table: TablePattern,
-    /// Column → header `id`.
+    /// Column with the event id, by which consumers recognise a duplicate → the record's header
+    /// `event_id_header`. Default `id`.
     pub event_id: String,
-    /// Column → record key; an empty name sends records without a key.
+    /// Name of the header that carries the event id. Default `id`, which consumers of Debezium's
+    /// router expect.
+    pub event_id_header: String,
+    /// How 16 bytes of a BINARY event id are written. Default `uuid`: MySQL has no UUID type, and the
+    /// text is what consumers compare and people search for. `raw` is what Debezium sends.
+    pub event_id_format: BinaryFormat,
+    /// Column → record key, which decides the partition: rows with the same key stay in order.
+    /// Default `aggregateid`; an empty name sends records without a key. NULL: no key.
     pub key: String,
-    /// Column → record value.
+    /// How 16 bytes of a BINARY key are written. Default `raw`, as Debezium does: another key goes
+    /// to another partition than the records that are already there.
+    pub key_format: BinaryFormat,
+    /// Column → record value, byte for byte; JSON as text. Default `payload`. NULL: a tombstone.
     pub payload: String,
-    /// Column → record timestamp; without one the transaction's commit time.
+    /// Column → record timestamp: DATETIME or TIMESTAMP (in UTC), or an integer of milliseconds since
+    /// 1970. Default none: the time at which the source committed the transaction, also where the
+    /// column holds NULL, 0 or a zero date.
     pub timestamp: Option<String>,
-    /// Topic name; `${column}` stands for the column's value.
-    pub topic: String,
-    /// Further columns and where they go.
+    /// Topic name; `${column}` stands for the column's value. Default
+    /// `outbox.event.${aggregatetype}`. A row whose values make no topic name that Kafka accepts
+    /// halts the relay.
+    pub topic: TopicTemplate,
+    /// Further columns and where they go. Default none; Debezium's `type:header:eventType` is
+    /// `{ column = "type", placement = "header", alias = "eventType" }`.
     pub additional: Vec<AdditionalField>,
-    /// A NULL or empty payload becomes a tombstone.
+    /// An empty or blank payload becomes a tombstone too, as NULL always does. Default false: an
+    /// empty payload may be meant.
     pub tombstone_on_empty_payload: bool,
 }
 
@@ -34,10 +57,14 @@ pub struct OutboxTable {
 pub struct AdditionalField {
     pub column: String,
     pub placement: Placement,
-    /// Header name; default: the column's.
+    /// Header name. Default: the column's, as it is written here.
     #[serde(default)]
     pub alias: Option<String>,
-    /// Leave it out where the table lacks the column, instead of refusing the table.
+    /// How 16 bytes of a BINARY header are written. Default `raw`, as Debezium does.
+    #[serde(default)]
+    pub format: BinaryFormat,
+    /// Leave it out where the table lacks the column, instead of refusing the table. Default false:
+    /// a consumer may rely on it.
     #[serde(default)]
     pub optional: bool,
 }
@@ -45,17 +72,23 @@ pub struct AdditionalField {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Placement {
+    /// A NULL becomes a header without a value.
     Header,
-    /// An integer column that names the partition.
+    /// An integer column that names the partition; NULL leaves the choice to the key.
     Partition,
 }
 
-/// `database.table` with `*` wildcards; compared without regard to case where the server does.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
-pub struct TablePattern {
-    pub database: String,
-    pub table: String,
+/// How binary values of 16 bytes are written. Other lengths and other types are not touched.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum BinaryFormat {
+    /// The bytes themselves.
+    #[default]
+    Raw,
+    /// A UUID's text, `018f4a5e-…`, as `bin_to_uuid(column)` shows it.
+    Uuid,
+    /// The same for bytes that `uuid_to_bin(uuid, true)` has made: its time parts are swapped back.
+    UuidSwapped,
 }
 
 impl Default for OutboxTable {
@@ -63,34 +96,16 @@ impl Default for OutboxTable {
         Self {
             table: TablePattern { database: "*".to_owned(), table: "outbox".to_owned() },
             event_id: "id".to_owned(),
+            event_id_header: "id".to_owned(),
+            event_id_format: BinaryFormat::Uuid,
             key: "aggregateid".to_owned(),
+            key_format: BinaryFormat::Raw,
             payload: "payload".to_owned(),
             timestamp: None,
-            topic: "outbox.event.${aggregatetype}".to_owned(),
+            topic: "outbox.event.${aggregatetype}".parse().expect("a valid topic template"),
             additional: Vec::new(),
             tombstone_on_empty_payload: false,
         }
-    }
-}
-
-impl TryFrom<String> for TablePattern {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        match text.split_once('.') {
-            Some((database, table)) if !database.is_empty() && !table.is_empty() => {
-                Ok(Self { database: database.to_owned(), table: table.to_owned() })
-            }
-            _ => Err(format!(
-                "`{text}` is not of the form `database.table` (`*.outbox` for any database)"
-            )),
-        }
-    }
-}
-
-impl fmt::Display for TablePattern {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}", self.database, self.table)
     }
 }
 

@@ -117,8 +117,8 @@ fn outbox(tables: &[OutboxTable], rules: &mut Rules) {
             "an earlier [[outbox]] has the same table",
         );
         rules.require(&key("event_id"), !table.event_id.is_empty());
+        rules.require(&key("event_id_header"), !table.event_id_header.is_empty());
         rules.require(&key("payload"), !table.payload.is_empty());
-        rules.require(&key("topic"), !table.topic.is_empty());
         rules.require(&key("timestamp"), table.timestamp.as_deref() != Some(""));
         let partitions =
             table.additional.iter().filter(|field| field.placement == Placement::Partition);
@@ -127,6 +127,20 @@ fn outbox(tables: &[OutboxTable], rules: &mut Rules) {
             partitions.count() <= 1,
             "only one column can name the partition",
         );
+        let mut headers = BTreeSet::from([table.event_id_header.as_str()]);
+        for (place, field) in table.additional.iter().enumerate() {
+            let field_key = |name: &str| key(&format!("additional[{place}].{name}"));
+            rules.require(&field_key("column"), !field.column.is_empty());
+            if field.placement == Placement::Header {
+                let name = field.alias.as_ref().unwrap_or(&field.column);
+                let blamed = if field.alias.is_some() { "alias" } else { "column" };
+                rules.require_that(
+                    &field_key(blamed),
+                    !name.is_empty() && headers.insert(name),
+                    format!("`{name}` names no header of its own: set `alias` to one that is free"),
+                );
+            }
+        }
     }
 }
 

@@ -9,5 +9,11 @@
 //! Before this: `source`. After this: `publish`.
 
 mod outbox_record;
+mod template;
+mod topic_name;
 
-pub use self::outbox_record::{Header, OutboxRecord};
+pub use self::{
+    outbox_record::{Header, OutboxRecord},
+    template::{InvalidTopicTemplate, TopicTemplate},
+    topic_name::TopicNameFault,
+};

@@ -91,7 +91,7 @@ fn outbox_flags_replace_the_list_of_the_file() {
 
     let tables: Vec<_> = config.outbox.iter().map(|table| table.table.to_string()).collect();
     assert_eq!(tables, ["a.x", "b.y"]);
-    assert_eq!(config.outbox[0].topic, "outbox.event.${aggregatetype}");
+    assert_eq!(config.outbox[0].topic.to_string(), "outbox.event.${aggregatetype}");
 }
 
 #[test]

@@ -148,6 +148,25 @@ fn two_outbox_entries_for_the_same_table_are_refused() {
 #[case("event_id = ''", "outbox[0].event_id")]
 #[case("payload = ''", "outbox[0].payload")]
 #[case("topic = ''", "outbox[0].topic")]
+#[case("topic = 'outbox.${type'", "outbox[0].topic")]
+#[case("event_id_header = ''", "outbox[0].event_id_header")]
+#[case("event_id_format = 'hex'", "outbox[0].event_id_format")]
+#[case("key_format = ''", "outbox[0].key_format")]
+#[case("additional = [{ column = '', placement = 'partition' }]", "outbox[0].additional[0].column")]
+#[case("additional = [{ column = 'id', placement = 'header' }]", "outbox[0].additional[0].column")]
+#[case(
+    "additional = [{ column = 'a', placement = 'header', alias = '' }]",
+    "outbox[0].additional[0].alias"
+)]
+#[case(
+    "additional = [{ column = 'a', placement = 'header' },
+                   { column = 'b', placement = 'header', alias = 'a' }]",
+    "outbox[0].additional[1].alias"
+)]
+#[case(
+    "additional = [{ column = 'a', placement = 'envelope' }]",
+    "outbox[0].additional[0].placement"
+)]
 #[case("timestamp = ''", "outbox[0].timestamp")]
 #[case("additional = [{ column = 'a' }]", "outbox[0].additional[0].placement")]
 #[case("additional = [{ column = 'a', placement = 'x' }]", "outbox[0].additional[0].placement")]
