@@ -8,12 +8,21 @@
 //!
 //! Before this: `source`. After this: `publish`.
 
+mod column_value;
+mod error;
+mod mapping;
 mod outbox_record;
+mod outbox_row;
 mod template;
 mod topic_name;
 
 pub use self::{
+    error::{ColumnNames, MappingError, RecordError, RowName},
+    mapping::Mapping,
     outbox_record::{Header, OutboxRecord},
     template::{InvalidTopicTemplate, TopicTemplate},
     topic_name::TopicNameFault,
 };
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,7 @@
 //! Which names Kafka accepts for a topic.
 
+use std::{collections::HashSet, sync::Arc};
+
 /// Longest name: a broker makes a directory `<topic>-<partition>` of it.
 pub(crate) const TOPIC_NAME_LENGTH_MAX: usize = 249;
 
@@ -32,6 +34,30 @@ pub(super) fn is_topic_character(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-')
 }
 
+/// Names that were found valid: the records of a topic share one allocation.
+#[derive(Debug, Clone, Default)]
+pub(super) struct TopicNames(HashSet<Arc<str>>);
+
+impl TopicNames {
+    /// A table has a handful of aggregate types. Where a template makes more topics (one for each
+    /// tenant, say) the memory stays bounded, and a name costs an allocation now and then.
+    pub(super) const KEPT_MAX: usize = 1_024;
+
+    pub(super) fn intern(&mut self, name: &[u8]) -> Result<Arc<str>, TopicNameFault> {
+        let text = str::from_utf8(name).map_err(|_| TopicNameFault::Character)?;
+        if let Some(known) = self.0.get(text) {
+            return Ok(Arc::clone(known));
+        }
+        check_topic_name(name)?;
+        if self.0.len() >= Self::KEPT_MAX {
+            self.0.clear();
+        }
+        let name = Arc::from(text);
+        self.0.insert(Arc::clone(&name));
+        Ok(name)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use rstest::rstest;
@@ -55,5 +81,29 @@ mod tests {
         #[case] expected: Result<(), TopicNameFault>,
     ) {
         assert_eq!(check_topic_name(name), expected);
+        assert_eq!(TopicNames::default().intern(name).map(|_| ()), expected);
+    }
+
+    #[test]
+    fn records_of_one_topic_share_its_name() {
+        let mut names = TopicNames::default();
+
+        let first = names.intern(b"outbox.event.Order").unwrap();
+        let other = names.intern(b"outbox.event.User").unwrap();
+        let second = names.intern(b"outbox.event.Order").unwrap();
+
+        assert!(Arc::ptr_eq(&first, &second));
+        assert_eq!((&*second, &*other), ("outbox.event.Order", "outbox.event.User"));
+    }
+
+    #[test]
+    fn any_number_of_topics_is_named_rightly_in_bounded_memory() {
+        let mut names = TopicNames::default();
+
+        for number in 0..3 * TopicNames::KEPT_MAX {
+            let name = format!("tenant-{number}");
+            assert_eq!(&*names.intern(name.as_bytes()).unwrap(), name);
+            assert!(names.0.len() <= TopicNames::KEPT_MAX);
+        }
     }
 }
