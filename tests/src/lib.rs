@@ -39,6 +39,8 @@ pub mod relay; // the relay under test
 
 pub mod eventually; // waiting without sleeping
 
+pub mod numbers; // chunks without MySQL
+
 pub use self::{
     eventually::eventually,
     kafka_broker::KafkaBroker,

@@ -1,0 +1,202 @@
+//! Checkpoint ↔ the bytes of its Kafka record.
+//!
+//! JSON, so that a person can read it with any consumer. The format's version comes first: a relay
+//! refuses what a newer one wrote, because misreading a position loses or repeats rows.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::CheckpointError;
+use crate::position::Position;
+
+/// The format that this version writes, and the newest it reads.
+const VERSION: u32 = 1;
+
+/// The position after the batch that carries it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Checkpoint {
+    /// One more than that of the checkpoint before; the highest is the newest.
+    pub sequence: u64,
+    pub position: Position,
+    /// When it was written, by the relay's clock. For people.
+    pub committed_at: Timestamp,
+    /// Version of the relay that wrote it. For people.
+    pub relay_version: String,
+}
+
+/// Where a record lies. For messages.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecordOrigin {
+    pub topic: String,
+    pub kafka_offset: i64,
+}
+
+#[derive(Serialize)]
+struct Written<'a> {
+    version: u32,
+    sequence: u64,
+    position: &'a Position,
+    #[serde(serialize_with = "as_text")]
+    committed_at: Timestamp,
+    relay_version: &'a str,
+}
+
+/// Unknown fields are let pass: a version that adds one without changing the meaning of the others
+/// keeps the number.
+#[derive(Deserialize)]
+struct Read {
+    sequence: u64,
+    position: Position,
+    committed_at: String,
+    relay_version: String,
+}
+
+#[derive(Deserialize)]
+struct Versioned {
+    version: u32,
+    #[serde(default)]
+    relay_version: String,
+}
+
+impl Checkpoint {
+    pub fn new(sequence: u64, position: Position) -> Self {
+        let relay_version = env!("CARGO_PKG_VERSION").to_owned();
+        Self { sequence, position, committed_at: Timestamp::now(), relay_version }
+    }
+
+    pub fn encode(&self) -> Result<Vec<u8>, CheckpointError> {
+        let written = Written {
+            version: VERSION,
+            sequence: self.sequence,
+            position: &self.position,
+            committed_at: self.committed_at,
+            relay_version: &self.relay_version,
+        };
+        serde_json::to_vec(&written).map_err(CheckpointError::NotEncodable)
+    }
+
+    pub fn decode(value: &[u8], origin: &RecordOrigin) -> Result<Self, CheckpointError> {
+        let malformed = |source| CheckpointError::Malformed { origin: origin.clone(), source };
+        // The version is read alone: of a newer format nothing else can be relied on.
+        let Versioned { version, relay_version } =
+            serde_json::from_slice(value).map_err(malformed)?;
+        if version > VERSION {
+            return Err(CheckpointError::NewerVersion {
+                origin: origin.clone(),
+                version,
+                known: VERSION,
+                relay_version,
+            });
+        }
+        let read: Read = serde_json::from_slice(value).map_err(malformed)?;
+        let committed_at = read
+            .committed_at
+            .parse()
+            .map_err(|source| malformed(<serde_json::Error as serde::de::Error>::custom(source)))?;
+        Ok(Self {
+            sequence: read.sequence,
+            position: read.position,
+            committed_at,
+            relay_version: read.relay_version,
+        })
+    }
+}
+
+fn as_text<S: serde::Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(at)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::position::{BinlogCoordinates, InProgress};
+
+    fn origin() -> RecordOrigin {
+        RecordOrigin { topic: "rowpost.shop.checkpoint".to_owned(), kafka_offset: 4711 }
+    }
+
+    fn position(file: u32, at: u64, in_progress: Option<u64>) -> Position {
+        Position {
+            server_uuid: Uuid::from_u128(7),
+            coordinates: BinlogCoordinates {
+                file: format!("bin-log.{file:06}").into(),
+                position: at,
+            },
+            gtid_set: None,
+            in_progress: in_progress.map(|outbox_rows| InProgress { gtid: None, outbox_rows }),
+        }
+    }
+
+    #[test]
+    fn bytes_stay_as_other_versions_know_them() {
+        let checkpoint = Checkpoint {
+            sequence: 42,
+            position: position(3, 1_234, Some(10)),
+            committed_at: "2026-11-22T10:00:00.25Z".parse().unwrap(),
+            relay_version: "0.1.0".to_owned(),
+        };
+
+        let written = String::from_utf8(checkpoint.encode().unwrap()).unwrap();
+
+        assert_eq!(
+            written,
+            r#"{"version":1,"sequence":42,"position":{"server_uuid":"00000000-0000-0000-0000-000000000007","coordinates":{"file":"bin-log.000003","position":1234},"gtid_set":null,"in_progress":{"outbox_rows":10}},"committed_at":"2026-11-22T10:00:00.25Z","relay_version":"0.1.0"}"#
+        );
+        assert_eq!(Checkpoint::decode(written.as_bytes(), &origin()).unwrap(), checkpoint);
+    }
+
+    #[test]
+    fn newer_format_is_refused_with_the_version_that_wrote_it() {
+        let value = br#"{"version":2,"relay_version":"0.9.0","sequence":{"not":"a number"}}"#;
+
+        let error = Checkpoint::decode(value, &origin()).unwrap_err().to_string();
+
+        for part in ["format 2", "0.9.0", "rowpost.shop.checkpoint", "4711"] {
+            assert!(error.contains(part), "`{part}` is missing in: {error}");
+        }
+    }
+
+    #[test]
+    fn field_of_a_later_version_is_let_pass() {
+        let checkpoint = Checkpoint::new(1, position(1, 4, None));
+        let written = String::from_utf8(checkpoint.encode().unwrap()).unwrap();
+
+        let extended = written.replacen('{', r#"{"added_later":[1],"#, 1);
+
+        assert_eq!(Checkpoint::decode(extended.as_bytes(), &origin()).unwrap(), checkpoint);
+    }
+
+    #[test]
+    fn malformed_record_names_topic_and_offset() {
+        for value in [&b""[..], b"{}", b"\xff\x00", br#"{"version":1,"sequence":1}"#] {
+            let error = Checkpoint::decode(value, &origin()).unwrap_err().to_string();
+
+            assert!(error.contains("rowpost.shop.checkpoint"), "{error}");
+            assert!(error.contains("4711"), "{error}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read_back(
+            sequence: u64,
+            file in 1_u32..999_999,
+            at: u64,
+            in_progress in proptest::option::of(any::<u64>()),
+        ) {
+            let checkpoint = Checkpoint::new(sequence, position(file, at, in_progress));
+
+            let read = Checkpoint::decode(&checkpoint.encode().unwrap(), &origin()).unwrap();
+
+            prop_assert_eq!(read, checkpoint);
+        }
+
+        #[test]
+        fn no_bytes_make_the_decoder_panic(value in proptest::collection::vec(any::<u8>(), 0..200)) {
+            prop_assert!(Checkpoint::decode(&value, &origin()).is_err());
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! The checkpoint topic → the newest checkpoint.
+//!
+//! Promises:
+//! - reads the end of the partition only: some 15 ms whatever the topic's size;
+//! - aborted, foreign and forgotten (tombstone) records are passed over, and so are the gaps that
+//!   transaction markers and compaction leave.
+//!
+//! How: the last stable offset is asked for, a window of 16 offsets before it is read to the end of
+//! the partition, and the window grows sixteenfold while it holds no checkpoint.
+
+use std::time::Duration;
+
+use rdkafka::{
+    Message, Offset, TopicPartitionList,
+    consumer::{BaseConsumer, Consumer as _},
+    error::KafkaError,
+    types::RDKafkaErrorCode,
+};
+
+use super::{
+    Checkpoint, CheckpointError, RecordOrigin,
+    client::{Context, Deadline, REQUEST_TIMEOUT},
+    topic,
+};
+use crate::publish::{self, Fault, Settings};
+
+const READING: &str = "reading the checkpoint";
+
+/// Offsets of the first window. One checkpoint takes two: its record and its transaction's marker.
+const WINDOW: i64 = 16;
+
+/// By what the window grows: seven reads for 200 million offsets.
+const WINDOW_GROWTH: i64 = 16;
+
+/// One poll; the end of the partition comes as an event, so this only bounds a silent broker.
+const POLL: Duration = Duration::from_millis(100);
+
+/// Where the checkpoints of one source are stored.
+#[derive(Debug, Clone)]
+pub struct Store {
+    settings: Settings,
+}
+
+/// The newest word about the position within a window.
+enum Newest {
+    /// Nothing of this source.
+    Silence,
+    /// A tombstone: somebody wants the position forgotten.
+    Forgotten,
+    Found(Checkpoint),
+}
+
+impl Store {
+    pub fn new(settings: &Settings) -> Self {
+        Self { settings: settings.clone() }
+    }
+
+    /// Creates the topic if it is missing, and refuses one that would lose the position.
+    pub fn ensure_topic(&self) -> Result<(), CheckpointError> {
+        let deadline = Deadline::after(self.settings.delivery_timeout);
+        topic::ensure(&self.settings, &self.reader()?, deadline)
+    }
+
+    /// The newest committed checkpoint. Blocks for some milliseconds, or until
+    /// `publish.delivery_timeout` when no broker answers.
+    ///
+    /// A publisher reads after its fence; anybody else gets what is committed at the moment.
+    pub fn read(&self) -> Result<Option<Checkpoint>, CheckpointError> {
+        let deadline = Deadline::after(self.settings.delivery_timeout);
+        let topic = self.settings.checkpoint_topic.as_str();
+        let reader = self.reader()?;
+        // SERVER: to a read_committed reader the high watermark is the last stable offset.
+        let (low, high) = deadline
+            .retry(|| {
+                reader
+                    .fetch_watermarks(topic, 0, REQUEST_TIMEOUT)
+                    .map_err(|error| publish::code_of(&error))
+            })
+            .map_err(|code| deadline.error(READING, topic, code))?;
+
+        let mut window = WINDOW;
+        loop {
+            let start = high.saturating_sub(window).max(low);
+            match self.read_from(&reader, start, deadline)? {
+                Newest::Found(checkpoint) => return Ok(Some(checkpoint)),
+                Newest::Forgotten => return Ok(None),
+                Newest::Silence if start <= low => return Ok(None),
+                Newest::Silence => window = window.saturating_mul(WINDOW_GROWTH),
+            }
+        }
+    }
+
+    /// Reads from `start` to the end. Offsets have gaps, so only the partition's own end counts.
+    fn read_from(
+        &self,
+        reader: &BaseConsumer<Context>,
+        start: i64,
+        deadline: Deadline,
+    ) -> Result<Newest, CheckpointError> {
+        let topic = self.settings.checkpoint_topic.as_str();
+        let fail = |code| deadline.error(READING, topic, code);
+        let mut partition = TopicPartitionList::new();
+        partition
+            .add_partition_offset(topic, 0, Offset::Offset(start))
+            .and_then(|()| reader.assign(&partition))
+            .map_err(|error| fail(publish::code_of(&error)))?;
+
+        let mut newest = Newest::Silence;
+        while !deadline.has_passed() {
+            match reader.poll(POLL) {
+                // SERVER: rdkafka's poll may return early with nothing.
+                None => {}
+                Some(Ok(record)) => {
+                    newest = self.newer(newest, &record)?;
+                }
+                Some(Err(KafkaError::PartitionEOF(_))) => return Ok(newest),
+                Some(Err(error)) => {
+                    let code = publish::code_of(&error);
+                    if !is_passing(code) {
+                        return Err(fail(code));
+                    }
+                }
+            }
+        }
+        Err(fail(RDKafkaErrorCode::OperationTimedOut))
+    }
+
+    fn newer(&self, newest: Newest, record: &impl Message) -> Result<Newest, CheckpointError> {
+        if record.key() != Some(self.settings.source.as_bytes()) {
+            return Ok(newest);
+        }
+        let Some(value) = record.payload() else { return Ok(Newest::Forgotten) };
+        let origin =
+            RecordOrigin { topic: record.topic().to_owned(), kafka_offset: record.offset() };
+        let checkpoint = Checkpoint::decode(value, &origin)?;
+        Ok(match newest {
+            Newest::Found(known) if known.sequence > checkpoint.sequence => Newest::Found(known),
+            Newest::Found(_) | Newest::Silence | Newest::Forgotten => Newest::Found(checkpoint),
+        })
+    }
+
+    fn reader(&self) -> Result<BaseConsumer<Context>, CheckpointError> {
+        Ok(publish::create(&self.settings.checkpoint_reader(), Context)?)
+    }
+}
+
+/// What the consumer reports while it goes on trying. It also looks for the coordinator of the group
+/// that it needs in name only: not being allowed to is nothing to us.
+fn is_passing(code: RDKafkaErrorCode) -> bool {
+    super::client::passes(code) || Fault::of(code) == Fault::GroupDenied
+}

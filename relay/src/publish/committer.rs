@@ -1,0 +1,77 @@
+//! Flushed transactions → committed transactions, in order.
+//!
+//! Promises:
+//! - a transaction is committed only after the one before it is;
+//! - after the first failure nothing more is committed.
+//!
+//! Before this: `engine`. After this: consumers, and `report`.
+
+use std::{
+    sync::{Arc, mpsc::Receiver},
+    time::{Duration, Instant},
+};
+
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    BrokerError, PublishError, Settings,
+    report::{Report, Settled},
+    slots::{self, Slot},
+};
+
+const DOING: &str = "committing a transaction";
+
+/// How long one commit call lasts before `stop` is looked at; the call goes on where it was.
+const SLICE: Duration = Duration::from_secs(1);
+
+/// A transaction whose records and checkpoint are all acknowledged.
+pub(super) struct Flushed {
+    pub(super) slot: Slot,
+    pub(super) settled: Settled,
+}
+
+pub(super) struct Committer {
+    pub(super) settings: Arc<Settings>,
+    pub(super) flushed: Receiver<Flushed>,
+    pub(super) give_back: mpsc::Sender<Slot>,
+    pub(super) report: Report,
+    pub(super) stop: CancellationToken,
+}
+
+impl Committer {
+    /// Returns when the engine has hung up and everything it handed over is committed.
+    pub(super) fn run(mut self) -> Result<(), PublishError> {
+        while let Ok(Flushed { slot, settled }) = self.flushed.recv() {
+            self.commit(&slot)?;
+            self.report.settle(settled);
+            self.report.checkpoint_stored();
+            slots::begin(&self.settings, &slot.producer)?;
+            if self.give_back.blocking_send(slot).is_err() {
+                // The engine has ended; what it handed over before is still to be committed.
+            }
+        }
+        Ok(())
+    }
+
+    fn commit(&self, slot: &Slot) -> Result<(), PublishError> {
+        let started = Instant::now();
+        loop {
+            let error = match slot.producer.commit_transaction(SLICE) {
+                Ok(()) => return Ok(()),
+                Err(error) => error,
+            };
+            if !slots::is_retriable(&error) {
+                return Err(self.settings.call_error(DOING, slots::complaint(&error)));
+            }
+            if self.stop.is_cancelled() {
+                return Err(PublishError::Stopped);
+            }
+            let limit = self.settings.delivery_timeout;
+            if started.elapsed() > limit {
+                let reason = error.to_string();
+                return Err(BrokerError::TimedOut { doing: DOING, limit, reason }.into());
+            }
+        }
+    }
+}
