@@ -9,9 +9,11 @@
 //!
 //! Before this: nothing. After this: `record` for each row, `publish` for the chunks.
 
+mod assembler;
 mod bytes;
 mod chunk;
 mod decode_error;
+mod error;
 pub mod event;
 mod event_source;
 pub mod mysql;
@@ -19,11 +21,13 @@ pub mod row;
 pub mod server;
 pub mod start;
 pub mod table_map;
+mod tables;
 mod unpack;
 
 pub use self::{
     bytes::Malformed,
     chunk::Chunk,
     decode_error::DecodeError,
+    error::{Place, SourceError, TransactionFault},
     event_source::{EventFault, EventSource, HEAD_BYTES, Interest, RawEvent, StreamError},
 };

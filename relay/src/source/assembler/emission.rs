@@ -1,0 +1,194 @@
+//! Committed rows and positions → chunks.
+
+use std::collections::VecDeque;
+
+use uuid::Uuid;
+
+use super::{
+    super::{Chunk, error::TransactionFault},
+    transaction::Transaction,
+};
+use crate::{
+    position::{Advance, BinlogCoordinates, GtidSet, InProgress, Position},
+    record::OutboxRecord,
+};
+
+/// What a record takes besides its bytes: the structures around them, and what the allocator adds.
+/// Without it a million records of ten bytes each would count as 10 MB and take 250.
+const RECORD_OVERHEAD: usize = 256;
+
+/// What a record counts against the limits on chunks and on in-flight memory.
+pub(crate) fn cost(record: &OutboxRecord) -> usize {
+    record.bytes() + RECORD_OVERHEAD
+}
+
+/// Whole transactions that wait to be emitted, and chunks that are ready.
+#[derive(Debug)]
+pub(super) struct Emission {
+    server_uuid: Uuid,
+    /// A chunk is closed before it costs more.
+    cost_max: usize,
+    /// The end of the last whole transaction.
+    boundary: BinlogCoordinates,
+    /// Of the whole transactions since the last chunk; `None` where the position has no GTIDs.
+    gtids: Option<GtidSet>,
+    /// Of whole transactions, in commit order.
+    records: Vec<OutboxRecord>,
+    cost: usize,
+    commit_timestamp_us: u64,
+    /// The boundary moved over a transaction or into another file since the last chunk.
+    has_moved: bool,
+    /// Reading has come to where the position ends. By GTIDs it begins before, in a file whose
+    /// transactions are out already: those coordinates are nothing to move to.
+    is_at_position: bool,
+    /// A transaction that is partly out, and not yet read to its end.
+    in_progress: Option<InProgress>,
+    ready: VecDeque<Chunk>,
+}
+
+impl Emission {
+    pub(super) fn new(start: &Position, cost_max: usize) -> Self {
+        Self {
+            server_uuid: start.server_uuid,
+            cost_max,
+            boundary: start.coordinates.clone(),
+            gtids: start.gtid_set.as_ref().map(|_| GtidSet::default()),
+            records: Vec::new(),
+            cost: 0,
+            commit_timestamp_us: 0,
+            has_moved: false,
+            is_at_position: start.gtid_set.is_none(),
+            in_progress: start.in_progress.clone(),
+            ready: VecDeque::new(),
+        }
+    }
+
+    pub(super) fn cost_max(&self) -> usize {
+        self.cost_max
+    }
+
+    /// The next transaction begins here. With GTIDs that is not always where the last one ended: the
+    /// server passes over transactions that are out already.
+    pub(super) fn begin_at(&mut self, boundary: BinlogCoordinates) {
+        self.boundary = boundary;
+        self.is_at_position = true;
+    }
+
+    /// Reading goes on here, in another file.
+    pub(super) fn rotate_to(&mut self, boundary: BinlogCoordinates) {
+        if self.is_at_position {
+            self.boundary = boundary;
+            self.has_moved = true;
+        }
+    }
+
+    /// How many of the transaction's first rows are out, and whether it is the one in progress.
+    pub(super) fn rows_out(&self, transaction: Option<&crate::position::Gtid>) -> u64 {
+        match &self.in_progress {
+            Some(InProgress { gtid: None, outbox_rows }) => *outbox_rows,
+            Some(InProgress { gtid: Some(gtid), outbox_rows }) if Some(gtid) == transaction => {
+                *outbox_rows
+            }
+            Some(_) | None => 0,
+        }
+    }
+
+    /// Whether this transaction is the one that is partly out.
+    fn is_in_progress(&self, transaction: &Transaction) -> bool {
+        match &self.in_progress {
+            Some(InProgress { gtid: None, .. }) => true,
+            Some(InProgress { gtid, .. }) => *gtid == transaction.gtid,
+            None => false,
+        }
+    }
+
+    /// Emits what was read of a transaction whose end was not.
+    pub(super) fn emit_part(
+        &mut self,
+        transaction: &mut Transaction,
+    ) -> Result<(), TransactionFault> {
+        if let Some(InProgress { gtid: Some(gtid), .. }) = &self.in_progress
+            && !self.is_in_progress(transaction)
+        {
+            return Err(TransactionFault::SecondInProgress { gtid: Box::new(*gtid) });
+        }
+        // ORDER: the transactions before this one leave first, with a position that is not inside it.
+        self.close();
+        self.records = transaction.take_part();
+        self.in_progress =
+            Some(InProgress { gtid: transaction.gtid, outbox_rows: transaction.rows_out() });
+        self.commit_timestamp_us = transaction.commit_timestamp_us;
+        self.push();
+        Ok(())
+    }
+
+    /// Adds a transaction that was read to its end at `boundary`.
+    pub(super) fn add(
+        &mut self,
+        mut transaction: Transaction,
+        boundary: BinlogCoordinates,
+    ) -> Result<(), TransactionFault> {
+        if transaction.rows() < transaction.rows_out() {
+            return Err(TransactionFault::Shorter {
+                published: transaction.rows_out(),
+                found: transaction.rows(),
+            });
+        }
+        if self.cost + transaction.cost > self.cost_max {
+            self.close();
+        }
+        if self.is_in_progress(&transaction) {
+            self.in_progress = None;
+        }
+        self.cost += transaction.cost;
+        if self.records.is_empty() {
+            self.records = std::mem::take(&mut transaction.records);
+        } else {
+            self.records.append(&mut transaction.records);
+        }
+        if let (Some(gtids), Some(gtid)) = (&mut self.gtids, &transaction.gtid) {
+            gtids.insert(gtid);
+        }
+        self.commit_timestamp_us = transaction.commit_timestamp_us;
+        self.boundary = boundary;
+        self.has_moved = true;
+        Ok(())
+    }
+
+    /// Makes a chunk of the whole transactions, if they have records.
+    pub(super) fn close(&mut self) {
+        if !self.records.is_empty() {
+            self.push();
+        }
+    }
+
+    /// Makes a chunk if the position moved, with records or without.
+    pub(super) fn close_position(&mut self) {
+        if self.has_moved || !self.records.is_empty() {
+            self.push();
+        }
+    }
+
+    fn push(&mut self) {
+        let records = std::mem::take(&mut self.records);
+        let bytes = records.iter().map(OutboxRecord::bytes).sum();
+        self.ready.push_back(Chunk {
+            bytes,
+            records,
+            advance: Advance {
+                server_uuid: self.server_uuid,
+                coordinates: self.boundary.clone(),
+                gtids: self.gtids.as_mut().map(std::mem::take),
+                in_progress: self.in_progress.clone(),
+            },
+            commit_timestamp_us: self.commit_timestamp_us,
+            permit: None,
+        });
+        self.cost = 0;
+        self.has_moved = false;
+    }
+
+    pub(super) fn take_ready(&mut self) -> Option<Chunk> {
+        self.ready.pop_front()
+    }
+}

@@ -1,0 +1,226 @@
+//! What stops the source, and whether starting again can help.
+
+use std::{fmt, sync::Arc};
+
+use super::{
+    DecodeError, EventFault, StreamError,
+    event::{EventType, Xid},
+    mysql::{ConnectionError, Refusal},
+    server::ServerError,
+    start::StartError,
+    table_map::DescribeError,
+};
+use crate::{
+    error::Disposition,
+    position::{BinlogCoordinates, Gtid},
+    record::{MappingError, RecordError},
+};
+
+/// Where in the binlog something went wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// Behind the last event that was read from the file.
+    pub coordinates: BinlogCoordinates,
+    /// Of the transaction being read.
+    pub gtid: Option<Gtid>,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum SourceError {
+    #[error(transparent)]
+    Connection(#[from] ConnectionError),
+    #[error("the binlog cannot be read behind {place}")]
+    Event {
+        place: Box<Place>,
+        #[source]
+        fault: EventFault,
+    },
+    #[error("{fault}, at {place}")]
+    Transaction { place: Box<Place>, fault: TransactionFault },
+    #[error("rows of outbox table `{table}` at {place} cannot be decoded")]
+    Rows {
+        table: Arc<str>,
+        place: Box<Place>,
+        #[source]
+        error: DecodeError,
+    },
+    #[error("a row at {place} makes no record")]
+    Record {
+        place: Box<Place>,
+        #[source]
+        error: Box<RecordError>,
+    },
+    #[error("an outbox table at {place} does not fit its configuration")]
+    Mapping {
+        place: Box<Place>,
+        #[source]
+        error: Box<MappingError>,
+    },
+    #[error(
+        "the columns of outbox table `{table}` at {place} are not known: the binlog carries no names, \
+         and the table does not exist any more; set binlog_row_metadata=FULL on the source, so that \
+         later rows can be read whatever happens to their table"
+    )]
+    TableGone { table: Arc<str>, place: Box<Place> },
+    #[error(
+        "outbox table `{table}` is not what it was when the rows at {place} were written; set \
+         binlog_row_metadata=FULL on the source, so that later rows can be read whatever happens to \
+         their table"
+    )]
+    TableChanged {
+        table: Arc<str>,
+        place: Box<Place>,
+        #[source]
+        error: DescribeError,
+    },
+    #[error("the relay cannot start reading")]
+    Start(#[from] StartError),
+    #[error(transparent)]
+    Server(#[from] ServerError),
+    #[error("the source's reader panicked: {message}")]
+    Panicked { message: String },
+    #[error("this happened {times} times without a transaction read in between")]
+    Repeated {
+        times: u32,
+        #[source]
+        error: Box<Self>,
+    },
+}
+
+/// A transaction that is not what a transaction should be.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TransactionFault {
+    #[error("the transaction ends without its commit event: a {found} event follows")]
+    CutShort { found: EventType },
+    #[error(
+        "a {found} event outside of any transaction: the position lies inside a transaction, not at \
+         the end of one"
+    )]
+    Headless { found: EventType },
+    #[error("rows of table id {table_id}, which no table map announced")]
+    Unannounced { table_id: u64 },
+    #[error(
+        "the transaction was rolled back after its first {outbox_rows} outbox rows were published: \
+         it changed a table of another engine than InnoDB, so its ROLLBACK is in the binlog; keep \
+         such tables out of transactions that write to an outbox"
+    )]
+    RolledBack { outbox_rows: u64 },
+    #[error(
+        "XA transaction {xid} inserted into outbox table `{table}`: whether its rows are committed is \
+         decided by a later XA COMMIT, and holding them until then is not supported; write outbox \
+         rows in ordinary transactions, or with XA COMMIT … ONE PHASE"
+    )]
+    Xa { xid: String, table: Arc<str> },
+    #[error(
+        "XA transaction {xid} inserted more into outbox table `{table}` than limits.chunk_bytes_max \
+         allows to be held until its end; raise it, or write outbox rows in ordinary transactions"
+    )]
+    XaTooLarge { xid: String, table: Arc<str> },
+    #[error(
+        "the transaction in progress has {found} outbox rows, of which {published} are said to be \
+         published: this is not the transaction that the checkpoint means"
+    )]
+    Shorter { published: u64, found: u64 },
+    #[error(
+        "a second transaction is too large to be published whole, while {gtid} is published in part: \
+         the checkpoint can hold only one"
+    )]
+    SecondInProgress { gtid: Box<Gtid> },
+    #[error("the source reports an incident, events may be missing from its binlog: {message}")]
+    Incident { message: String },
+    #[error("a {event_type} event, which this version of rowpost does not know")]
+    UnknownEvent { event_type: EventType },
+    #[error("no event begins at position {position}, where reading was to begin")]
+    PositionUnreachable { position: u64 },
+}
+
+impl TransactionFault {
+    pub(super) fn xa(xid: &Xid, table: &Arc<str>) -> Self {
+        Self::Xa { xid: xid.to_string(), table: Arc::clone(table) }
+    }
+
+    /// Whether it may lie in what was sent rather than in what was written.
+    fn may_pass(&self) -> bool {
+        match self {
+            Self::CutShort { .. } | Self::Headless { .. } | Self::Unannounced { .. } => true,
+            Self::RolledBack { .. }
+            | Self::Xa { .. }
+            | Self::XaTooLarge { .. }
+            | Self::Shorter { .. }
+            | Self::SecondInProgress { .. }
+            | Self::Incident { .. }
+            | Self::UnknownEvent { .. }
+            | Self::PositionUnreachable { .. } => false,
+        }
+    }
+}
+
+impl SourceError {
+    pub fn disposition(&self) -> Disposition {
+        match self {
+            Self::Connection(error) if error.is_temporary() => Disposition::Retry,
+            Self::Server(ServerError::Connection(error)) if error.is_temporary() => {
+                Disposition::Retry
+            }
+            Self::Transaction { fault, .. } if fault.may_pass() => Disposition::Retry,
+            Self::Event { .. } | Self::Panicked { .. } => Disposition::Retry,
+            Self::Start(error) => error.disposition(),
+            Self::Connection(_)
+            | Self::Transaction { .. }
+            | Self::Rows { .. }
+            | Self::Record { .. }
+            | Self::Mapping { .. }
+            | Self::TableGone { .. }
+            | Self::TableChanged { .. }
+            | Self::Server(_)
+            | Self::Repeated { .. } => Disposition::Halt,
+        }
+    }
+
+    /// How often in a row, without a transaction read in between, it may happen before it is taken
+    /// for a fault that stays; `None`: an outage, which may last for as long as it lasts.
+    pub fn attempts_max(&self) -> Option<u32> {
+        match self {
+            Self::Connection(error) | Self::Server(ServerError::Connection(error))
+                if error.is_outage() =>
+            {
+                None
+            }
+            Self::Connection(ConnectionError::Refused(error))
+                if error.refusal() == Refusal::DuplicateServerId =>
+            {
+                Some(5)
+            }
+            Self::Connection(_) | Self::Event { .. } => Some(3),
+            Self::Start(_) => None,
+            // Once more from the last boundary: what was cut in the sending is whole then.
+            Self::Transaction { .. }
+            | Self::Panicked { .. }
+            | Self::Rows { .. }
+            | Self::Record { .. }
+            | Self::Mapping { .. }
+            | Self::TableGone { .. }
+            | Self::TableChanged { .. }
+            | Self::Server(_)
+            | Self::Repeated { .. } => Some(1),
+        }
+    }
+
+    /// Adds the place to what the stream reported.
+    pub(super) fn of_stream(error: StreamError, place: impl FnOnce() -> Place) -> Self {
+        match error {
+            StreamError::Connection(error) => Self::Connection(error),
+            StreamError::Event(fault) => Self::Event { place: Box::new(place()), fault },
+        }
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.coordinates)?;
+        match &self.gtid {
+            Some(gtid) => write!(f, " in {gtid}"),
+            None => Ok(()),
+        }
+    }
+}
