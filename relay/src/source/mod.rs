@@ -12,13 +12,18 @@
 mod assembler;
 mod bytes;
 mod chunk;
+mod columns;
 mod decode_error;
 mod error;
 pub mod event;
 mod event_source;
 pub mod mysql;
+mod outlet;
+mod reader;
+mod retries;
 pub mod row;
 pub mod server;
+mod session;
 pub mod start;
 pub mod table_map;
 mod tables;
@@ -30,4 +35,5 @@ pub use self::{
     decode_error::DecodeError,
     error::{Place, SourceError, TransactionFault},
     event_source::{EventFault, EventSource, HEAD_BYTES, Interest, RawEvent, StreamError},
+    reader::run,
 };

@@ -1,0 +1,103 @@
+//! The source's loop: connect, read, send chunks; after a failure, again from the last boundary.
+//!
+//! Promises:
+//! - what was sent is not sent again, and nothing is left out, however often the connection is lost;
+//! - an outage is waited out; what repeats at the same position halts.
+//!
+//! Before this: `start`, which says where to begin. After this: `publish`.
+
+use std::{any::Any, panic::AssertUnwindSafe, sync::Arc};
+
+use futures_util::FutureExt;
+use tokio::sync::{Semaphore, mpsc};
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, warn};
+use uuid::Uuid;
+
+use super::{
+    Chunk, SourceError,
+    mysql::{ConnectOptions, Replica},
+    outlet::Outlet,
+    retries::{Progress, Retries},
+    session::{self, Session},
+};
+use crate::{
+    config::Config,
+    error::Chain,
+    metrics::{Metrics, StageLabel},
+    position::Position,
+};
+
+/// Reads the binlog behind `start` and sends its outbox rows as chunks, until `stop` or until nobody
+/// takes them. `in_flight` bounds the memory of chunks that were sent and not yet dropped.
+///
+/// An error is final: what can pass is tried again in here.
+pub async fn run(
+    config: Config,
+    start: Position,
+    chunks: mpsc::Sender<Chunk>,
+    in_flight: Arc<Semaphore>,
+    metrics: Metrics,
+    stop: CancellationToken,
+) -> Result<(), SourceError> {
+    let session = Session {
+        connect: ConnectOptions::new(&config.mysql),
+        replica: Replica { server_id: config.server_id(), uuid: Uuid::new_v4() },
+        heartbeat: config.mysql.heartbeat_interval,
+        entries: config.outbox.clone().into(),
+        chunk_cost_max: usize::try_from(config.limits.chunk_bytes_max.as_u64())
+            .unwrap_or(usize::MAX),
+        checkpoint_interval: config.checkpoint.interval,
+        metrics: metrics.clone(),
+    };
+    let outlet = Outlet::new(chunks, in_flight, metrics.clone(), start);
+    let retries = Retries::new(config.limits.retry_backoff_max);
+    let reading = read(session, outlet, retries, metrics.clone());
+    let ended = tokio::select! {
+        biased;
+        () = stop.cancelled() => Ok(()),
+        ended = reading => ended,
+    };
+    metrics.source_connected.set(0);
+    ended
+}
+
+async fn read(
+    session: Session,
+    mut outlet: Outlet,
+    mut retries: Retries,
+    metrics: Metrics,
+) -> Result<(), SourceError> {
+    loop {
+        let mut progress = Progress::default();
+        let sent = outlet.sent();
+        // A panic in here is a fault of ours on some input. It may not come again, and if it does it
+        // halts with its message, as every other fault.
+        let reading = AssertUnwindSafe(session.run(&mut outlet, &mut progress));
+        let error = match reading.catch_unwind().await {
+            Ok(Ok(session::Ended::NobodyListens)) => return Ok(()),
+            Ok(Err(error)) => error,
+            Err(panic) => SourceError::Panicked { message: panic_message(panic.as_ref()) },
+        };
+        metrics.source_connected.set(0);
+        if outlet.sent() > sent {
+            progress = Progress { has_lived: true, has_moved: true };
+        }
+        let retry = retries.after(error, progress)?;
+        metrics.retries.get_or_create(&StageLabel { stage: "source" }).inc();
+        let error = Chain(&retry.error);
+        let pause_ms = retry.pause.as_millis();
+        if retry.is_news() {
+            warn!(%error, failures = retry.failures, pause_ms, "binlog stream lost, trying again");
+        } else {
+            debug!(%error, failures = retry.failures, pause_ms, "binlog stream still lost");
+        }
+        tokio::time::sleep(retry.pause).await;
+    }
+}
+
+fn panic_message(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().copied();
+    let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    text.unwrap_or("no message").to_owned()
+}
