@@ -21,4 +21,22 @@ pub mod checkpoint; // the position, stored in Kafka
 
 pub mod metrics; // typed handles of every metric
 
-pub mod error; // what a caller does about an error
+pub mod pipeline; // source and publisher, started, watched, started again
+
+pub mod shutdown; // leaving in order
+
+pub mod status; // what the relay says of itself
+
+pub mod http; // metrics, health and status over HTTP
+
+pub mod check; // what the relay needs of its servers
+
+pub mod error; // retry or halt
+
+pub mod exit_code; // each error's number
+
+pub mod failure; // the last words of a command
+
+pub mod cli;
+
+pub mod logging;

@@ -3,7 +3,7 @@
 //! Names: `rowpost_<noun>_<unit>`, counters end in `_total`; labels are low-cardinality, never an id
 //! or a GTID.
 
-use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, atomic::AtomicU64};
 
 use prometheus_client::{
     encoding::EncodeLabelSet,
@@ -15,6 +15,8 @@ use prometheus_client::{
     },
     registry::{Registry, Unit},
 };
+
+use crate::status::Activity;
 
 /// A gauge in seconds with a fraction.
 pub type SecondsGauge = Gauge<f64, AtomicU64>;
@@ -60,6 +62,8 @@ pub struct Metrics {
     pub checkpoint_timestamp: SecondsGauge,
     /// Attempts after a failure, by stage.
     pub retries: Family<StageLabel, Counter>,
+    /// The last minute's commits for `/api/status`; Prometheus computes its own windows.
+    pub activity: Arc<Activity>,
 }
 
 impl Metrics {
@@ -87,6 +91,7 @@ impl Metrics {
             replication_lag_bytes: Gauge::default(),
             checkpoint_timestamp: SecondsGauge::default(),
             retries: Family::default(),
+            activity: Arc::new(Activity::start()),
         }
     }
 

@@ -17,4 +17,5 @@ pub use self::{
     error::CheckpointError,
     record::{Checkpoint, RecordOrigin},
     store::Store,
+    topic::TopicFound,
 };

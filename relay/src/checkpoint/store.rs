@@ -20,7 +20,7 @@ use rdkafka::{
 use super::{
     Checkpoint, CheckpointError, RecordOrigin,
     client::{Context, Deadline, REQUEST_TIMEOUT},
-    topic,
+    topic::{self, TopicFound},
 };
 use crate::publish::{self, Fault, Settings};
 
@@ -59,6 +59,12 @@ impl Store {
     pub fn ensure_topic(&self) -> Result<(), CheckpointError> {
         let deadline = Deadline::after(self.settings.delivery_timeout);
         topic::ensure(&self.settings, &self.reader()?, deadline)
+    }
+
+    /// The topic as it is, without creating it; an error for one that would lose the position.
+    pub fn look(&self) -> Result<TopicFound, CheckpointError> {
+        let deadline = Deadline::after(self.settings.delivery_timeout);
+        topic::look(&self.settings, &self.reader()?, deadline)
     }
 
     /// The newest committed checkpoint. Blocks for some milliseconds, or until

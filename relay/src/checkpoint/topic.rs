@@ -19,6 +19,16 @@ use crate::publish::{self, Fault, Settings, SettingsError};
 const LOOKING: &str = "looking for the checkpoint topic";
 const CREATING: &str = "creating the checkpoint topic";
 
+/// What there is of the checkpoint topic.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TopicFound {
+    Missing,
+    /// Only partition 0 is used.
+    Usable {
+        partitions: usize,
+    },
+}
+
 /// Makes sure of the topic; `reader` is any client that does not create topics by asking.
 pub(super) fn ensure(
     settings: &Settings,
@@ -26,23 +36,36 @@ pub(super) fn ensure(
     deadline: Deadline,
 ) -> Result<(), CheckpointError> {
     let topic = settings.checkpoint_topic.as_str();
-    let partitions = deadline
-        .retry(|| partitions(reader, topic))
-        .map_err(|code| deadline.error(LOOKING, topic, code))?;
-    match partitions {
-        0 => {
+    match look(settings, reader, deadline)? {
+        TopicFound::Missing => {
             create(settings, deadline)?;
             tracing::info!(topic, "checkpoint topic created");
-            return Ok(());
         }
-        1 => {}
-        _ => tracing::warn!(
+        TopicFound::Usable { partitions: 1 } => {}
+        TopicFound::Usable { partitions } => tracing::warn!(
             topic,
             partitions,
             "checkpoint topic has more than one partition; only partition 0 is used"
         ),
     }
-    check_policy(settings, deadline)
+    Ok(())
+}
+
+/// An error for a topic from which the broker would delete the position.
+pub(super) fn look(
+    settings: &Settings,
+    reader: &BaseConsumer<Context>,
+    deadline: Deadline,
+) -> Result<TopicFound, CheckpointError> {
+    let topic = settings.checkpoint_topic.as_str();
+    let partitions = deadline
+        .retry(|| partitions(reader, topic))
+        .map_err(|code| deadline.error(LOOKING, topic, code))?;
+    if partitions == 0 {
+        return Ok(TopicFound::Missing);
+    }
+    check_policy(settings, deadline)?;
+    Ok(TopicFound::Usable { partitions })
 }
 
 /// Number of partitions; 0 when there is no such topic.

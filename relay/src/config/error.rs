@@ -3,7 +3,7 @@
 
 use std::{fmt, ops::Range, sync::Arc};
 
-use miette::{Diagnostic, NamedSource, SourceSpan};
+use miette::{Diagnostic, MietteError, MietteSpanContents, SourceCode, SourceSpan, SpanContents};
 
 use super::{
     file::SourceFile,
@@ -34,7 +34,7 @@ pub struct SyntaxError {
     place: String,
     message: String,
     #[source_code]
-    snippet: Option<Arc<NamedSource<String>>>,
+    snippet: Option<Arc<Line>>,
     #[label("here")]
     span: Option<SourceSpan>,
 }
@@ -47,7 +47,7 @@ pub struct Problem {
     #[help]
     help: Option<String>,
     #[source_code]
-    snippet: Option<Arc<NamedSource<String>>>,
+    snippet: Option<Arc<Line>>,
     #[label("from here")]
     span: Option<SourceSpan>,
 }
@@ -154,14 +154,35 @@ fn shown(key: &str, node: &Node) -> String {
     }
 }
 
-/// The one line that the span begins in, under its own number; none where the line may hold a
-/// secret. The lines around it are left out for the same reason.
+/// One line of the config file under its own number. The lines around it are left out: they may hold
+/// secrets.
+#[derive(Debug)]
+struct Line {
+    path: String,
+    text: String,
+    number: usize,
+}
+
+impl SourceCode for Line {
+    fn read_span<'a>(
+        &'a self,
+        _: &SourceSpan,
+        _: usize,
+        _: usize,
+    ) -> Result<Box<dyn SpanContents<'a> + 'a>, MietteError> {
+        let whole = SourceSpan::new(0.into(), self.text.len());
+        let (path, line) = (self.path.clone(), self.number - 1);
+        let text = self.text.as_bytes();
+        Ok(Box::new(MietteSpanContents::new_named(path, text, whole, line, 0, 1)))
+    }
+}
+
+/// The line that the span begins in, with the span inside of it; none where it may hold a secret.
 fn snippet(
     file: &SourceFile,
     span: Option<Range<usize>>,
-) -> (Option<Arc<NamedSource<String>>>, Option<SourceSpan>) {
+) -> (Option<Arc<Line>>, Option<SourceSpan>) {
     let Some(span) = span else { return (None, None) };
-    let line = file.line(span.start);
     let before = file.text.get(..span.start).unwrap_or_default();
     let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
     let text = file.text.get(line_start..).unwrap_or_default().lines().next().unwrap_or_default();
@@ -170,12 +191,15 @@ fn snippet(
     if multi_line || may_hold_secret(text) {
         return (None, None);
     }
-    // Empty lines stand for those before, so that the line keeps its number.
-    let padding = "\n".repeat(line - 1);
     let column = span.start - line_start;
     let length = span.len().min(text.len().saturating_sub(column)).max(1);
-    let source = NamedSource::new(&file.path, format!("{padding}{text}\n"));
-    (Some(Arc::new(source)), Some(SourceSpan::new((padding.len() + column).into(), length)))
+    let line = Line {
+        path: file.path.clone(),
+        // Room for a label that points behind the end.
+        text: format!("{text} "),
+        number: file.line(span.start),
+    };
+    (Some(Arc::new(line)), Some(SourceSpan::new(column.into(), length)))
 }
 
 fn may_hold_secret(line: &str) -> bool {

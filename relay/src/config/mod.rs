@@ -31,6 +31,8 @@ use std::num::NonZeroU32;
 
 use serde::Deserialize;
 
+use crate::publish::{self, SettingsError};
+
 pub use self::{
     error::{ConfigError, Problem, SyntaxError},
     flags::Flag,
@@ -70,6 +72,12 @@ pub struct Config {
 }
 
 impl Config {
+    /// What publishing needs. A configuration that was loaded has been through this once.
+    pub fn publish_settings(&self) -> Result<publish::Settings, SettingsError> {
+        let Self { source, delivery, kafka, publish, checkpoint, .. } = self;
+        publish::Settings::new(source, *delivery, kafka, publish, checkpoint)
+    }
+
     /// Where the position is stored.
     pub fn checkpoint_topic(&self) -> String {
         let default = || format!("rowpost.{}.checkpoint", self.source);

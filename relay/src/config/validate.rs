@@ -6,6 +6,7 @@ use bytesize::ByteSize;
 use tracing_subscriber::EnvFilter;
 
 use super::{Config, Mysql, OutboxTable, Placement};
+use crate::publish::SettingsError;
 
 /// A key whose value cannot be used. Without a reason, what the key takes says it all.
 #[derive(Debug, PartialEq, Eq)]
@@ -71,6 +72,10 @@ impl Config {
         if let Err(error) = filter {
             rules.require_that("log.filter", false, error.to_string());
         }
+        // The client is asked last, about sections that are right by themselves.
+        if rules.0.is_empty() {
+            client(self, &mut rules);
+        }
         rules.0
     }
 }
@@ -99,6 +104,24 @@ fn kafka(config: &Config, rules: &mut Rules) {
         "kafka.bootstrap_servers",
         servers.split(',').all(|server| is_address(server.trim())),
     );
+}
+
+/// Kafka's own rules: properties that would break a promise, and whatever librdkafka refuses.
+fn client(config: &Config, rules: &mut Rules) {
+    let Err(error) = config.publish_settings() else { return };
+    let (key, reason) = match error {
+        SettingsError::PropertyRefused { name, reason } => {
+            (format!("kafka.properties.{name}"), reason.to_owned())
+        }
+        SettingsError::PropertyInvalid { name, reason } => {
+            (format!("kafka.properties.{name}"), reason)
+        }
+        SettingsError::OutOfRange { setting, actual, required } => {
+            (setting.to_owned(), format!("{actual}, but must be {required}"))
+        }
+        SettingsError::ClientRefused { reason } => ("kafka.properties".to_owned(), reason),
+    };
+    rules.require_that(&key, false, reason);
 }
 
 fn outbox(tables: &[OutboxTable], rules: &mut Rules) {

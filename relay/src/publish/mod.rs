@@ -23,6 +23,7 @@ mod fence_history;
 mod intake;
 mod outlet;
 mod pacing;
+mod preflight;
 mod producer;
 mod properties;
 mod report;
@@ -46,6 +47,7 @@ pub(crate) use self::{client_config::create, deliveries::log, error::code_of, fa
 pub use self::{
     error::{BrokerError, PublishError, RecordError, RecordPlace},
     fence_history::FenceHistory,
+    preflight::preflight,
     report::Committed,
     settings::{Settings, SettingsError},
 };

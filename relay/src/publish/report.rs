@@ -53,7 +53,9 @@ impl Report {
         self.records_total += records;
 
         tally.acknowledge();
-        self.metrics.commit_seconds.observe(started.elapsed().as_secs_f64());
+        let commit_time = started.elapsed();
+        self.metrics.commit_seconds.observe(commit_time.as_secs_f64());
+        self.metrics.activity.record(records, commit_time);
         let age = age(committed_at, commit_timestamp_us);
         let lag = if records > 0 {
             self.metrics.batch_records.observe(count(records));

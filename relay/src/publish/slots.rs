@@ -63,7 +63,7 @@ pub(super) fn fence(settings: &Settings) -> Result<Vec<Slot>, PublishError> {
         .collect()
 }
 
-fn init(settings: &Settings, producer: &Producer) -> Result<(), PublishError> {
+pub(super) fn init(settings: &Settings, producer: &Producer) -> Result<(), PublishError> {
     let started = Instant::now();
     loop {
         let error = match producer.init_transactions(SLICE) {

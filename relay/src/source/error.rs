@@ -6,6 +6,7 @@ use super::{
     DecodeError, EventFault, StreamError,
     event::{EventType, Xid},
     mysql::{ConnectionError, Refusal},
+    preflight::Unfit,
     server::ServerError,
     start::StartError,
     table_map::DescribeError,
@@ -75,6 +76,8 @@ pub enum SourceError {
     },
     #[error("the relay cannot start reading")]
     Start(#[from] StartError),
+    #[error(transparent)]
+    Unfit(#[from] Unfit),
     #[error(transparent)]
     Server(#[from] ServerError),
     #[error("the source's reader panicked: {message}")]
@@ -173,6 +176,7 @@ impl SourceError {
             | Self::TableGone { .. }
             | Self::TableChanged { .. }
             | Self::Server(_)
+            | Self::Unfit(_)
             | Self::Repeated { .. } => Disposition::Halt,
         }
     }
@@ -202,6 +206,7 @@ impl SourceError {
             | Self::TableGone { .. }
             | Self::TableChanged { .. }
             | Self::Server(_)
+            | Self::Unfit(_)
             | Self::Repeated { .. } => Some(1),
         }
     }

@@ -19,6 +19,7 @@ pub mod event;
 mod event_source;
 pub mod mysql;
 mod outlet;
+pub mod preflight;
 mod reader;
 mod retries;
 pub mod row;
@@ -28,6 +29,7 @@ pub mod start;
 pub mod table_map;
 mod tables;
 mod unpack;
+mod watcher;
 
 pub use self::{
     bytes::Malformed,
@@ -35,5 +37,8 @@ pub use self::{
     decode_error::DecodeError,
     error::{Place, SourceError, TransactionFault},
     event_source::{EventFault, EventSource, HEAD_BYTES, Interest, RawEvent, StreamError},
+    preflight::{Unfit, preflight},
     reader::run,
+    start::find_start,
+    watcher::{EndOfBinlog, Watcher},
 };

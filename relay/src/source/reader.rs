@@ -85,7 +85,7 @@ async fn read(
         }
         let retry = retries.after(error, progress)?;
         metrics.retries.get_or_create(&StageLabel { stage: "source" }).inc();
-        let error = Chain(&retry.error);
+        let error = Chain(&retry.error).to_string();
         let pause_ms = retry.pause.as_millis();
         if retry.is_news() {
             warn!(%error, failures = retry.failures, pause_ms, "binlog stream lost, trying again");

@@ -9,11 +9,18 @@
 
 use std::sync::Arc;
 
+use tracing::warn;
 use uuid::Uuid;
 
-use super::server::{ServerFacts, ServerGtids};
+use super::{
+    SourceError,
+    mysql::{ConnectOptions, Connection},
+    preflight,
+    server::{ServerFacts, ServerGtids},
+};
 use crate::{
-    config::StartPolicy,
+    check::Verdict,
+    config::{Config, StartPolicy},
     error::Disposition,
     position::{BinlogCoordinates, GtidSet, Position},
 };
@@ -67,6 +74,29 @@ impl StartError {
             | Self::NoGtids => Disposition::Halt,
         }
     }
+}
+
+/// Asks the server whether it is fit to be read, and finds where to read from.
+pub async fn find_start(
+    config: &Config,
+    checkpoint: Option<Position>,
+) -> Result<(Position, ServerFacts), SourceError> {
+    let mut connection = Connection::open(&ConnectOptions::new(&config.mysql)).await?;
+    let checks = preflight::run(&mut connection, &config.outbox).await?;
+    for check in checks.iter().filter(|check| check.verdict == Verdict::Warning) {
+        let repair = check.repair.as_deref();
+        warn!(
+            name = check.name,
+            actual = check.actual,
+            repair,
+            "source is not set up for the best"
+        );
+    }
+    preflight::ensure_fit(checks)?;
+    let server = ServerFacts::query(&mut connection).await?;
+    connection.close().await;
+    let start = resolve(checkpoint, &config.mysql.start, &server)?;
+    Ok((start, server))
 }
 
 /// Where to read from: the checkpoint if there is one, else what the policy says.

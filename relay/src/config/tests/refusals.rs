@@ -204,6 +204,19 @@ fn password_in_the_url_and_in_a_file_is_refused() {
     assert!(lines[0].contains("mysql.url holds a password too"), "{lines:?}");
 }
 
+#[rstest]
+#[case::would_break_a_promise("acks = 1", "all in-sync replicas")]
+#[case::unknown_to_librdkafka("compresion.type = 'lz4'", "No such configuration property")]
+#[case::wrong_value("compression.type = 'best'", "Invalid value")]
+fn kafka_property_is_refused_by_name_with_the_reason(#[case] line: &str, #[case] reason: &str) {
+    let lines = refused("kafka.properties", line);
+
+    let name = line.split_once(" = ").unwrap().0;
+    assert!(lines[0].starts_with(&format!("kafka.properties.{name} = ")), "{lines:?}");
+    assert!(lines[0].contains("rowpost.toml:6"), "{lines:?}");
+    assert!(lines[0].contains(reason), "{lines:?}");
+}
+
 #[test]
 fn file_that_is_not_toml_names_line_and_reason() {
     let error = load_file("source = 'a'\nlog = {\n").unwrap_err();

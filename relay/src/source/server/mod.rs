@@ -67,12 +67,17 @@ impl ServerFacts {
         // between shows as a missing file, never as one that is wrongly counted on.
         let purged = settings.get("gtid_purged").unwrap_or_default().parse()?;
         let files = binlog_files(&connection.query(BINARY_LOGS).await?)?;
-        let status = binlog_status(connection, &settings).await?;
+        let status = connection.query(binlog_status(settings.version())).await?;
         let gtids = match settings.gtid_mode_is_on() {
             true => Some(ServerGtids { executed: executed(&status)?, purged }),
             false => None,
         };
         Ok(Self { server_uuid, gtids, files, end: end(&status)?, settings })
+    }
+
+    /// For example `9.7.4`.
+    pub fn version(&self) -> &str {
+        self.settings.get("version").unwrap_or_default()
     }
 
     /// The first event of the oldest file.
@@ -83,13 +88,32 @@ impl ServerFacts {
             .map_or_else(|| Arc::clone(&self.end.file), |file| Arc::clone(&file.name));
         BinlogCoordinates { file, position: BinlogCoordinates::FIRST_EVENT }
     }
+}
 
-    /// Bytes of binlog from `from` to the end; `None` if `from` is not in the files.
-    pub fn bytes_behind(&self, from: &BinlogCoordinates) -> Option<u64> {
-        let index = self.files.iter().position(|file| file.name == from.file)?;
-        let later: u64 = self.files.iter().skip(index).map(|file| file.bytes).sum();
-        Some(later.saturating_sub(from.position))
+/// Files and end of the binlog, without the rest.
+pub(super) async fn binlog_extent(
+    connection: &mut Connection,
+) -> Result<(Vec<BinlogFile>, BinlogCoordinates), ServerError> {
+    let version = settings::version(connection.server_version());
+    let files = binlog_files(&connection.query(BINARY_LOGS).await?)?;
+    let status = connection.query(binlog_status(version)).await?;
+    Ok((files, end(&status)?))
+}
+
+/// Bytes from `from` to `end`; from the first file on if `from` is not in the files.
+pub(super) fn bytes_between(
+    from: &BinlogCoordinates,
+    end: &BinlogCoordinates,
+    files: &[BinlogFile],
+) -> u64 {
+    if from.file == end.file {
+        return end.position.saturating_sub(from.position);
     }
+    let index = files.iter().position(|file| file.name == from.file);
+    let before = index.map_or(0, |_| from.position);
+    let later = files.iter().skip(index.unwrap_or(0)).take_while(|file| file.name != end.file);
+    let later: u64 = later.map(|file| file.bytes).sum();
+    later.saturating_sub(before).saturating_add(end.position)
 }
 
 const BINARY_LOGS: &str = "show binary logs";
@@ -108,15 +132,8 @@ fn binlog_files(rows: &Rows) -> Result<Vec<BinlogFile>, ServerError> {
 
 /// SERVER: `SHOW MASTER STATUS` until 8.2; from then on `SHOW BINARY LOG STATUS`, and from 8.4 only
 /// that.
-async fn binlog_status(
-    connection: &mut Connection,
-    settings: &ServerSettings,
-) -> Result<Rows, ConnectionError> {
-    let statement = match settings.version() >= (8, 2, 0) {
-        true => "show binary log status",
-        false => "show master status",
-    };
-    connection.query(statement).await
+fn binlog_status(version: (u32, u32, u32)) -> &'static str {
+    if version >= (8, 2, 0) { "show binary log status" } else { "show master status" }
 }
 
 fn end(status: &Rows) -> Result<BinlogCoordinates, ServerError> {
@@ -154,6 +171,19 @@ mod tests {
         let expected = [("bin-log.000002", 4130), ("bin-log.000003", 157)];
         let expected = expected.map(|(name, bytes)| BinlogFile { name: name.into(), bytes });
         assert_eq!(files, expected);
+    }
+
+    #[test]
+    fn bytes_are_counted_over_the_files_between() {
+        let file = |name: &str, bytes| BinlogFile { name: name.into(), bytes };
+        let files = [file("b.000002", 100), file("b.000003", 200), file("b.000004", 50)];
+        let bytes = |from: &str| {
+            bytes_between(&from.parse().unwrap(), &"b.000004:60".parse().unwrap(), &files)
+        };
+
+        assert_eq!(bytes("b.000004:20"), 40);
+        assert_eq!(bytes("b.000002:30"), 70 + 200 + 60);
+        assert_eq!(bytes("b.000001:30"), 100 + 200 + 60, "all there is of a position that is gone");
     }
 
     #[test]

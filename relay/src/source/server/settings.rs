@@ -55,16 +55,18 @@ impl ServerSettings {
         self.is_on("gtid_mode")
     }
 
-    /// Major, minor, patch; zeros where the text has no number.
     pub fn version(&self) -> (u32, u32, u32) {
-        let mut numbers = self
-            .get("version")
-            .unwrap_or_default()
-            .split(|character: char| !character.is_ascii_digit())
-            .map(|number| number.parse().unwrap_or(0));
-        let mut next = || numbers.next().unwrap_or(0);
-        (next(), next(), next())
+        version(self.get("version").unwrap_or_default())
     }
+}
+
+/// Major, minor, patch; zeros where the text has no number.
+pub(super) fn version(text: &str) -> (u32, u32, u32) {
+    let mut numbers = text
+        .split(|character: char| !character.is_ascii_digit())
+        .map(|number| number.parse().unwrap_or(0));
+    let mut next = || numbers.next().unwrap_or(0);
+    (next(), next(), next())
 }
 
 impl<'a> FromIterator<(&'a str, &'a str)> for ServerSettings {
@@ -86,7 +88,7 @@ mod tests {
     #[case("8.0.36-28.1", (8, 0, 36))]
     #[case("", (0, 0, 0))]
     fn version_is_its_first_three_numbers(#[case] text: &str, #[case] version: (u32, u32, u32)) {
-        assert_eq!(ServerSettings::from_iter([("version", text)]).version(), version);
+        assert_eq!(super::version(text), version);
     }
 
     #[test]

@@ -1,0 +1,179 @@
+//! The command line.
+//!
+//! Flags only carry texts to `config`, which types and validates them as it does the file and the
+//! environment: one set of messages for all three.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::{
+    config::{Config, ConfigError, Flag},
+    exit_code::ExitCode,
+};
+
+/// Publishes the outbox rows of a MySQL server to Kafka, exactly once.
+#[derive(Debug, Parser)]
+#[command(name = "rowpost", version, max_term_width = 100, arg_required_else_help = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Publish until told to stop (SIGTERM or SIGINT; the second one ends at once).
+    Run(ConfigArgs),
+    /// Look at everything the relay needs of MySQL and Kafka, without publishing anything.
+    ///
+    /// Prints one line for each check, with the repair of what failed. Exit code 0: all is well, or
+    /// there are only warnings; 69: something failed.
+    Check(CheckArgs),
+    /// Print what a running relay says of itself.
+    Status(StatusArgs),
+}
+
+/// Flags go over environment variables (ROWPOST_<SECTION>__<KEY>), these over the config file.
+#[derive(Debug, Args)]
+pub struct ConfigArgs {
+    /// A TOML file; rowpost.example.toml has every key. Not needed where the flags say enough.
+    #[arg(long, value_name = "FILE", env = "ROWPOST_CONFIG", hide_env_values = true)]
+    config: Option<PathBuf>,
+    /// The MySQL server. Other users of this machine can see the command line: a password is better
+    /// left to ROWPOST_MYSQL__PASSWORD_FILE.
+    #[arg(long, value_name = "URL")]
+    mysql: Option<String>,
+    /// Kafka's bootstrap servers, separated by commas.
+    #[arg(long, value_name = "HOST:PORT")]
+    kafka: Option<String>,
+    /// The source's name, by which its checkpoint is known [default: mysql].
+    #[arg(long, value_name = "NAME")]
+    source: Option<String>,
+    /// exactly-once or at-least-once [default: exactly-once].
+    #[arg(long, value_name = "MODE")]
+    delivery: Option<String>,
+    /// Where a first start begins: earliest, latest, file:position or a GTID set [default: earliest].
+    #[arg(long, value_name = "POSITION")]
+    start: Option<String>,
+    /// An outbox table; may be repeated, `*` stands for any name or a part of one
+    /// [default: *.outbox].
+    #[arg(long, value_name = "DB.TABLE")]
+    outbox: Vec<String>,
+    /// Where to serve metrics, health and status: an address, or off [default: 127.0.0.1:9187].
+    #[arg(long, value_name = "ADDRESS")]
+    http: Option<String>,
+    /// text or json [default: text].
+    #[arg(long, value_name = "FORMAT")]
+    log_format: Option<String>,
+    /// A tracing filter, such as rowpost=debug,info [default: info].
+    #[arg(long, value_name = "FILTER")]
+    log_filter: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+    #[command(flatten)]
+    pub config: ConfigArgs,
+    #[arg(long, value_enum, default_value_t)]
+    pub format: CheckFormat,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum CheckFormat {
+    #[default]
+    Table,
+    Json,
+}
+
+#[derive(Debug, Args)]
+pub struct StatusArgs {
+    /// Where the relay serves HTTP [default: the port of ROWPOST_HTTP__LISTEN, else
+    /// http://127.0.0.1:9187].
+    #[arg(long, value_name = "URL")]
+    pub url: Option<String>,
+    /// Only ask whether the relay is ready: exit code 0 if so, else 69 with the reason.
+    #[arg(long)]
+    pub ready: bool,
+    #[arg(long, value_enum, default_value_t)]
+    pub format: StatusFormat,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum StatusFormat {
+    #[default]
+    Text,
+    Json,
+}
+
+/// Shows the help, the version, or what is wrong with the command line.
+pub fn refuse(answer: &clap::Error) -> ExitCode {
+    // There is nowhere else to say that standard error is closed.
+    let _closed = answer.print();
+    if answer.use_stderr() { ExitCode::Usage } else { ExitCode::Done }
+}
+
+impl ConfigArgs {
+    /// Loads file, environment and flags.
+    pub fn load(&self) -> Result<Config, ConfigError> {
+        Config::load(self.config.as_deref(), std::env::vars_os(), &self.flags())
+    }
+
+    fn flags(&self) -> Vec<Flag> {
+        let one = |flag, value: &Option<String>| Flag {
+            flag,
+            values: value.clone().into_iter().collect(),
+        };
+        [
+            one("--mysql", &self.mysql),
+            one("--kafka", &self.kafka),
+            one("--source", &self.source),
+            one("--delivery", &self.delivery),
+            one("--start", &self.start),
+            Flag { flag: "--outbox", values: self.outbox.clone() },
+            one("--http", &self.http),
+            one("--log-format", &self.log_format),
+            one("--log-filter", &self.log_filter),
+        ]
+        .into_iter()
+        .filter(|flag| !flag.values.is_empty())
+        .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+    use crate::config::keys::KEYS;
+
+    #[test]
+    fn command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_flag_of_the_key_table_is_on_the_command_line_and_reaches_its_key() {
+        let expected: Vec<&str> = KEYS.iter().filter_map(|key| key.flag).collect();
+        let line = expected.iter().flat_map(|flag| [*flag, "x"]);
+
+        let cli = Cli::try_parse_from(["rowpost", "run"].into_iter().chain(line)).unwrap();
+
+        let Command::Run(args) = cli.command else { panic!("not run") };
+        let mut flags: Vec<&str> = args.flags().iter().map(|flag| flag.flag).collect();
+        flags.sort_unstable();
+        let mut expected = expected;
+        expected.sort_unstable();
+        assert_eq!(flags, expected);
+    }
+
+    #[test]
+    fn outbox_may_be_repeated() {
+        let line = ["rowpost", "check", "--outbox", "a.x", "--outbox", "b.y"];
+
+        let cli = Cli::try_parse_from(line).unwrap();
+
+        let Command::Check(args) = cli.command else { panic!("not check") };
+        assert_eq!(args.config.flags()[0].values, ["a.x", "b.y"]);
+    }
+}

@@ -1,0 +1,127 @@
+//! Each error → the exit code that an operator or a supervisor acts on. The one place for it;
+//! relay/README.md and the runbook document the codes.
+
+use crate::{
+    checkpoint::CheckpointError,
+    failure::Failure,
+    pipeline::PipelineError,
+    publish::{PublishError, RecordError},
+    source::SourceError,
+};
+
+/// Stable: scripts and unit files rely on them. The numbers are those of sysexits.h.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ExitCode {
+    /// Asked to stop, and everything that was read is committed; or the command did its work.
+    Done = 0,
+    /// The command line or the configuration is wrong.
+    Usage = 64,
+    /// A row cannot be decoded or published; starting again meets it again.
+    Data = 65,
+    /// MySQL or Kafka refuses for good: a setting, a privilege, purged binlogs, another relay.
+    Unavailable = 69,
+    /// A broken invariant: please report it.
+    Internal = 70,
+    /// Starting again may help: the grace period was too short, or the retry limit is reached.
+    TryAgain = 75,
+}
+
+impl From<ExitCode> for i32 {
+    fn from(code: ExitCode) -> Self {
+        code as Self
+    }
+}
+
+impl From<ExitCode> for std::process::ExitCode {
+    fn from(code: ExitCode) -> Self {
+        Self::from(code as u8)
+    }
+}
+
+impl From<&Failure> for ExitCode {
+    fn from(failure: &Failure) -> Self {
+        match failure {
+            Failure::Config(_) | Failure::Settings(_) | Failure::Http(_) => Self::Usage,
+            Failure::Logging(_) | Failure::Runtime(_) | Failure::Output(_) => Self::Internal,
+            Failure::Pipeline(error) => error.into(),
+            Failure::Check(_) | Failure::Status(_) => Self::Unavailable,
+        }
+    }
+}
+
+impl From<&PipelineError> for ExitCode {
+    fn from(error: &PipelineError) -> Self {
+        match error {
+            PipelineError::Source(error) => error.into(),
+            PipelineError::Publish(error) => error.into(),
+            PipelineError::SourcePanicked { .. }
+            | PipelineError::SourceFinished
+            | PipelineError::PublisherPanicked
+            | PipelineError::Thread(_) => Self::Internal,
+            PipelineError::GraceExceeded { .. } | PipelineError::GaveUp { .. } => Self::TryAgain,
+        }
+    }
+}
+
+impl From<&PublishError> for ExitCode {
+    fn from(error: &PublishError) -> Self {
+        match error {
+            PublishError::Fenced { .. }
+            | PublishError::AnotherRelay { .. }
+            | PublishError::Broker(_) => Self::Unavailable,
+            PublishError::Stopped => Self::TryAgain,
+            PublishError::Settings(_) => Self::Usage,
+            PublishError::Record(error) => error.into(),
+            PublishError::Checkpoint(error) => error.into(),
+            PublishError::Thread(_) => Self::Internal,
+        }
+    }
+}
+
+impl From<&RecordError> for ExitCode {
+    fn from(error: &RecordError) -> Self {
+        match error {
+            // The topic is named by the row, but it is the broker that lacks or denies it.
+            RecordError::UnknownTopic { .. } | RecordError::TopicDenied { .. } => Self::Unavailable,
+            RecordError::InvalidTopic { .. }
+            | RecordError::UnknownPartition { .. }
+            | RecordError::TooLarge { .. }
+            | RecordError::Refused { .. } => Self::Data,
+        }
+    }
+}
+
+impl From<&CheckpointError> for ExitCode {
+    fn from(error: &CheckpointError) -> Self {
+        match error {
+            CheckpointError::NewerVersion { .. }
+            | CheckpointError::Malformed { .. }
+            | CheckpointError::NotCreated { .. }
+            | CheckpointError::ReplicationFactor { .. }
+            | CheckpointError::Deletes { .. }
+            | CheckpointError::NotReadable { .. }
+            | CheckpointError::Broker(_) => Self::Unavailable,
+            CheckpointError::NotEncodable(_) | CheckpointError::Thread(_) => Self::Internal,
+            CheckpointError::Settings(_) => Self::Usage,
+        }
+    }
+}
+
+impl From<&SourceError> for ExitCode {
+    fn from(error: &SourceError) -> Self {
+        match error {
+            SourceError::Rows { .. } | SourceError::Record { .. } => Self::Data,
+            SourceError::Connection(_)
+            | SourceError::Server(_)
+            | SourceError::Unfit(_)
+            | SourceError::Start(_)
+            | SourceError::Event { .. }
+            | SourceError::Transaction { .. }
+            | SourceError::Mapping { .. }
+            | SourceError::TableGone { .. }
+            | SourceError::TableChanged { .. } => Self::Unavailable,
+            SourceError::Panicked { .. } => Self::Internal,
+            SourceError::Repeated { error, .. } => Self::from(&**error),
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! Why a command ended otherwise than it should, and how that is said: once.
+
+use std::io;
+
+use tracing::error;
+
+use crate::{
+    check::CheckFailed, config::ConfigError, error::Chain, exit_code::ExitCode, http::BindError,
+    logging::LoggingError, pipeline::PipelineError, publish::SettingsError, status::StatusError,
+};
+
+/// Everything that a command can end with; `exit_code` gives each its number.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    #[error(transparent)]
+    Logging(#[from] LoggingError),
+    #[error(transparent)]
+    Http(#[from] BindError),
+    #[error("the asynchronous runtime could not be started")]
+    Runtime(#[source] io::Error),
+    #[error(transparent)]
+    Pipeline(#[from] PipelineError),
+    #[error(transparent)]
+    Check(#[from] CheckFailed),
+    #[error(transparent)]
+    Status(#[from] StatusError),
+    #[error("standard output cannot be written to")]
+    Output(#[from] io::Error),
+}
+
+impl Failure {
+    /// Says it and gives the exit code. What happens once the relay has begun to log goes into the
+    /// log; what happens before, or to somebody at a terminal, goes to standard error as it is.
+    pub fn report(self) -> ExitCode {
+        let code = ExitCode::from(&self);
+        match self {
+            // miette shows the line of the file.
+            Self::Config(error) => say(&format!("{:?}", miette::Report::new(error))),
+            Self::Pipeline(cause) => {
+                error!(error = %Chain(&cause), exit_code = i32::from(code), "halted");
+            }
+            Self::Settings(_)
+            | Self::Logging(_)
+            | Self::Http(_)
+            | Self::Runtime(_)
+            | Self::Check(_)
+            | Self::Status(_)
+            | Self::Output(_) => say(&format!("rowpost: {}", Chain(&self))),
+        }
+        code
+    }
+}
+
+#[expect(clippy::print_stderr, reason = "the last words of a command line")]
+fn say(text: &str) {
+    eprintln!("{text}");
+}

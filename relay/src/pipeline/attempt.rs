@@ -1,0 +1,180 @@
+//! One attempt: fence, read the checkpoint, find the start, then both halves side by side.
+
+use std::{sync::Arc, thread, time::Instant};
+
+use jiff::Timestamp;
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
+use tokio_util::sync::CancellationToken;
+use tracing::info;
+
+use super::{
+    PipelineError,
+    halves::{Ended, Halves},
+    lag,
+    supervisor::{Attempt, Outcome},
+};
+use crate::{
+    config::Config,
+    metrics::Metrics,
+    position::Position,
+    publish::{self, Committed, FenceHistory, PublishError, Publisher},
+    source::{self, SourceError},
+    status::{Server, State, Status},
+};
+
+/// What every attempt begins with.
+pub(super) struct Relay {
+    config: Config,
+    settings: publish::Settings,
+    metrics: Metrics,
+    status: Status,
+    fences: FenceHistory,
+}
+
+impl Relay {
+    pub(super) fn new(
+        config: &Config,
+        settings: publish::Settings,
+        metrics: Metrics,
+        status: Status,
+    ) -> Self {
+        Self { config: config.clone(), settings, metrics, status, fences: FenceHistory::default() }
+    }
+}
+
+/// What the end of an attempt has to know of its publisher.
+struct Publishing {
+    committed: watch::Receiver<Committed>,
+    start: Position,
+}
+
+impl Attempt for Relay {
+    async fn run(&mut self, stop: &CancellationToken) -> Outcome {
+        let started = tokio::select! {
+            biased;
+            // Nothing is in flight yet: whatever the fence or the connect is at can be left.
+            () = stop.cancelled() => return Outcome { progressed: false, result: Ok(()) },
+            started = self.start() => started,
+        };
+        let (publishing, ended) = match started {
+            Ok((publishing, halves)) => {
+                self.status.enter(State::Publishing);
+                let grace = self.config.limits.shutdown_grace;
+                let lag = lag::Looker {
+                    config: &self.config,
+                    metrics: &self.metrics,
+                    status: &self.status,
+                    committed: &publishing.committed,
+                };
+                let ended = tokio::select! {
+                    never = lag.run() => match never {},
+                    ended = halves.run(stop, grace, || self.status.enter(State::Draining)) => ended,
+                };
+                (publishing, ended)
+            }
+            Err(error) => return Outcome { progressed: false, result: Err(self.judge(error)) },
+        };
+        let progressed = publishing.committed.borrow().position != publishing.start;
+        Outcome { progressed, result: self.result(ended) }
+    }
+}
+
+impl Relay {
+    async fn start(
+        &self,
+    ) -> Result<(Publishing, Halves<SourceError, PublishError>), PipelineError> {
+        self.status.enter(State::Fencing);
+        let (publisher, checkpoint) = self.fence().await?;
+        self.status.enter(State::Connecting);
+        let (start, facts) = source::find_start(&self.config, checkpoint).await?;
+        let server = Server { uuid: facts.server_uuid, version: facts.version().to_owned() };
+        info!(
+            server_uuid = %server.uuid,
+            version = server.version,
+            coordinates = %start.coordinates,
+            gtid_set = start.gtid_set.as_ref().map(tracing::field::display),
+            "resuming"
+        );
+        self.status.connected(server);
+        self.spawn(publisher, start)
+    }
+
+    /// On a thread of its own: it waits for brokers.
+    async fn fence(&self) -> Result<(Publisher, Option<Position>), PipelineError> {
+        let (settings, metrics) = (self.settings.clone(), self.metrics.clone());
+        let (publisher, checkpoint) =
+            tokio::task::spawn_blocking(move || Publisher::fence(&settings, metrics))
+                .await
+                .map_err(|_panicked| PipelineError::PublisherPanicked)??;
+        match &checkpoint {
+            Some(position) => info!(coordinates = %position.coordinates, "fenced, checkpoint read"),
+            None => info!("fenced, there is no checkpoint yet"),
+        }
+        Ok((publisher, checkpoint))
+    }
+
+    fn spawn(
+        &self,
+        publisher: Publisher,
+        start: Position,
+    ) -> Result<(Publishing, Halves<SourceError, PublishError>), PipelineError> {
+        let limits = &self.config.limits;
+        let in_flight = usize::try_from(limits.in_flight_bytes_max.as_u64()).unwrap_or(usize::MAX);
+        let in_flight = Arc::new(Semaphore::new(in_flight.min(Semaphore::MAX_PERMITS)));
+        // A batch of the smallest chunks fits: the bytes in flight are what bounds the memory.
+        let (chunks, received) = mpsc::channel(self.config.publish.batch_records_max.get());
+        let (stop_source, stop_publisher) = (CancellationToken::new(), CancellationToken::new());
+        let (committed, watched) = watch::channel(Committed {
+            position: start.clone(),
+            records_total: 0,
+            commit_timestamp_us: 0,
+            committed_at: Timestamp::now(),
+        });
+        self.status.publishing(watched.clone());
+        let publisher = {
+            let (start, stop) = (start.clone(), stop_publisher.clone());
+            let (ended, receiver) = oneshot::channel();
+            thread::Builder::new()
+                .name("publish".to_owned())
+                .spawn(move || {
+                    // Nobody listens any more when the process is about to end.
+                    ended.send(publisher.run(start, received, committed, stop)).ok();
+                })
+                .map_err(PipelineError::Thread)?;
+            receiver
+        };
+        let source = tokio::spawn(source::run(
+            self.config.clone(),
+            start.clone(),
+            chunks,
+            in_flight,
+            self.metrics.clone(),
+            stop_source.clone(),
+        ));
+        let halves = Halves { source, publisher, stop_source, stop_publisher };
+        Ok((Publishing { committed: watched, start }, halves))
+    }
+
+    fn result(&mut self, ended: Ended<SourceError, PublishError>) -> Result<(), PipelineError> {
+        let error = match ended {
+            Ended::Drained => return Ok(()),
+            Ended::GraceExceeded => {
+                PipelineError::GraceExceeded { grace: self.config.limits.shutdown_grace }
+            }
+            Ended::Source(error) => error.into(),
+            Ended::SourceFinished => PipelineError::SourceFinished,
+            Ended::SourcePanicked(message) => PipelineError::SourcePanicked { message },
+            Ended::Publisher(error) => error.into(),
+            Ended::PublisherPanicked => PipelineError::PublisherPanicked,
+        };
+        Err(self.judge(error))
+    }
+
+    /// Fenced again within a minute is another relay, and for good.
+    fn judge(&mut self, error: PipelineError) -> PipelineError {
+        match error {
+            PipelineError::Publish(error) => self.fences.judge(error, Instant::now()).into(),
+            other => other,
+        }
+    }
+}

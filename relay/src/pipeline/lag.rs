@@ -1,0 +1,158 @@
+//! A look at the end of the source's binlog every few seconds: how many bytes are not out, and
+//! whether the lag that the last commit reported still holds.
+
+use std::{
+    convert::Infallible,
+    time::{Duration, Instant},
+};
+
+use jiff::Timestamp;
+use tokio::{
+    sync::watch,
+    time::{MissedTickBehavior, interval},
+};
+use tracing::debug;
+
+use crate::{
+    config::Config,
+    error::Chain,
+    metrics::Metrics,
+    publish::Committed,
+    source::{EndOfBinlog, SourceError, Watcher},
+    status::{Lag, LagWatch, Status},
+};
+
+/// A query of a few microseconds for the server; often enough for people.
+const EVERY: Duration = Duration::from_secs(2);
+
+/// Looks on a connection of its own, which is opened again when it is lost. That it cannot look is
+/// no failure: the halves notice an outage themselves.
+pub(super) struct Looker<'a> {
+    pub(super) config: &'a Config,
+    pub(super) metrics: &'a Metrics,
+    pub(super) status: &'a Status,
+    pub(super) committed: &'a watch::Receiver<Committed>,
+}
+
+impl Looker<'_> {
+    /// Until it is dropped.
+    pub(super) async fn run(&self) -> Infallible {
+        let mut ticks = interval(EVERY);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut view = View {
+            watch: LagWatch::start(Instant::now()),
+            committed_at: Timestamp::UNIX_EPOCH,
+            timer: self.config.checkpoint.interval,
+        };
+        let mut watcher = None;
+        loop {
+            ticks.tick().await;
+            let now = Instant::now();
+            match self.look(&mut watcher).await {
+                Ok(end) => self.show(&mut view, now, &end),
+                Err(error) => {
+                    debug!(error = %Chain(&error), "the end of the binlog could not be looked at");
+                    watcher = None;
+                }
+            }
+        }
+    }
+
+    async fn look(&self, watcher: &mut Option<Watcher>) -> Result<EndOfBinlog, SourceError> {
+        let watcher = match watcher {
+            Some(watcher) => watcher,
+            None => watcher.insert(Watcher::open(self.config).await?),
+        };
+        let committed = self.committed.borrow().position.coordinates.clone();
+        watcher.end_of_binlog(&committed).await
+    }
+    fn show(&self, view: &mut View, now: Instant, end: &EndOfBinlog) {
+        self.status.lag_bytes(end.bytes_ahead);
+        self.metrics.replication_lag_bytes.set(i64::try_from(end.bytes_ahead).unwrap_or(i64::MAX));
+        let committed = self.committed.borrow().clone();
+        let seen = Seen {
+            lag: view.watch.look(now, &end.coordinates, &committed.position.coordinates),
+            has_committed: view.committed_at != committed.committed_at,
+            has_records_in_flight: self.metrics.in_flight_bytes.get() > 0,
+            reported: Duration::try_from_secs_f64(self.metrics.replication_lag.get())
+                .unwrap_or_default(),
+        };
+        view.committed_at = committed.committed_at;
+        if let Some(lag) = seen.correction(view.timer) {
+            self.metrics.replication_lag.set(lag.as_secs_f64());
+        }
+    }
+}
+
+/// What is kept from one look to the next.
+struct View {
+    watch: LagWatch,
+    committed_at: Timestamp,
+    timer: Duration,
+}
+
+/// What one look has seen.
+struct Seen {
+    lag: Lag,
+    /// Since the last look.
+    has_committed: bool,
+    has_records_in_flight: bool,
+    /// By the last commit.
+    reported: Duration,
+}
+
+impl Seen {
+    /// The lag to show instead of what the last commit reported, if that does not hold any more.
+    fn correction(&self, checkpoint_interval: Duration) -> Option<Duration> {
+        match self.lag {
+            Lag::CaughtUp => Some(Duration::ZERO),
+            Lag::AtMost(_) if self.has_committed => None,
+            // Nothing waits but the checkpoint's timer, as on a busy server with a quiet outbox.
+            Lag::AtMost(bound)
+                if !self.has_records_in_flight && bound <= 2 * checkpoint_interval =>
+            {
+                Some(Duration::ZERO)
+            }
+            // Without a commit it can only have grown.
+            Lag::AtMost(bound) => Some(bound.max(self.reported)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+    const TIMER: Duration = Duration::from_secs(10);
+
+    fn seen(lag: Lag) -> Seen {
+        Seen { lag, has_committed: false, has_records_in_flight: true, reported: 3 * SECOND }
+    }
+
+    #[test]
+    fn lag_of_the_last_record_does_not_stay_once_all_is_out() {
+        assert_eq!(seen(Lag::CaughtUp).correction(TIMER), Some(Duration::ZERO));
+    }
+
+    #[test]
+    fn commits_report_their_own_lag() {
+        let seen = Seen { has_committed: true, ..seen(Lag::AtMost(50 * SECOND)) };
+
+        assert_eq!(seen.correction(TIMER), None);
+    }
+
+    #[test]
+    fn lag_grows_while_records_wait_and_nothing_is_committed() {
+        assert_eq!(seen(Lag::AtMost(5 * SECOND)).correction(TIMER), Some(5 * SECOND));
+        assert_eq!(seen(Lag::AtMost(SECOND)).correction(TIMER), Some(3 * SECOND));
+    }
+
+    #[test]
+    fn quiet_outbox_on_a_busy_server_has_no_lag_until_the_timer_does_not_explain_it() {
+        let quiet = |bound| Seen { has_records_in_flight: false, ..seen(Lag::AtMost(bound)) };
+
+        assert_eq!(quiet(20 * SECOND).correction(TIMER), Some(Duration::ZERO));
+        assert_eq!(quiet(21 * SECOND).correction(TIMER), Some(21 * SECOND));
+    }
+}

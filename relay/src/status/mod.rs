@@ -1,0 +1,312 @@
+//! What the relay says of itself: written by the pipeline, read by `http`.
+//!
+//! Promises: nothing here waits for anything, and nothing here holds a secret or a payload.
+
+mod activity;
+pub mod command;
+mod lag;
+mod report;
+mod text;
+
+use std::{
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
+use uuid::Uuid;
+
+pub use self::{
+    activity::{Activity, Summary},
+    command::StatusError,
+    lag::{Lag, LagWatch},
+    report::StatusReport,
+    text::render,
+};
+use crate::{
+    config::Config,
+    metrics::{Metrics, StageLabel},
+    position::{BinlogCoordinates, Position},
+    publish::Committed,
+};
+
+/// Where the pipeline is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum State {
+    Starting,
+    /// Fencing older relays of the source and reading the checkpoint.
+    Fencing,
+    /// Connecting to the source and looking for where to start.
+    Connecting,
+    Publishing,
+    /// Waiting to try again after a failure.
+    Retrying,
+    /// Told to stop; committing what was read.
+    Draining,
+    Stopped,
+}
+
+/// The half of the pipeline that something happened in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    Source,
+    Publish,
+}
+
+/// The server behind the connection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Server {
+    pub uuid: Uuid,
+    pub version: String,
+}
+
+/// Shared by handle.
+#[derive(Debug, Clone)]
+pub struct Status {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    name: String,
+    delivery: crate::config::Delivery,
+    address: String,
+    kafka: report::Kafka,
+    metrics: Metrics,
+    now: Mutex<Now>,
+}
+
+/// What changes.
+#[derive(Debug)]
+struct Now {
+    state: State,
+    since: Timestamp,
+    server: Option<(Server, Timestamp)>,
+    connected: bool,
+    read_position: Option<BinlogCoordinates>,
+    committed: Option<watch::Receiver<Committed>>,
+    lag_bytes: Option<u64>,
+    last_error: Option<report::LastError>,
+}
+
+impl Status {
+    pub fn new(config: &Config, metrics: Metrics) -> Self {
+        let now = Now {
+            state: State::Starting,
+            since: Timestamp::now(),
+            server: None,
+            connected: false,
+            read_position: None,
+            committed: None,
+            lag_bytes: None,
+            last_error: None,
+        };
+        Self {
+            shared: Arc::new(Shared {
+                name: config.source.clone(),
+                delivery: config.delivery,
+                address: config.mysql.url.to_string(),
+                kafka: report::Kafka {
+                    bootstrap_servers: config.kafka.bootstrap_servers.clone(),
+                    checkpoint_topic: config.checkpoint_topic(),
+                },
+                metrics,
+                now: Mutex::new(now),
+            }),
+        }
+    }
+
+    pub fn enter(&self, state: State) {
+        let mut now = self.now();
+        if now.state != state {
+            now.state = state;
+            now.since = Timestamp::now();
+        }
+    }
+
+    pub fn connected(&self, server: Server) {
+        let mut now = self.now();
+        now.server = Some((server, Timestamp::now()));
+        now.connected = true;
+    }
+
+    pub fn disconnected(&self) {
+        self.now().connected = false;
+    }
+
+    pub fn read_up_to(&self, position: BinlogCoordinates) {
+        self.now().read_position = Some(position);
+    }
+
+    /// A publisher runs and reports here.
+    pub fn publishing(&self, committed: watch::Receiver<Committed>) {
+        self.now().committed = Some(committed);
+    }
+
+    /// The position that the newest publisher has committed or started from.
+    pub fn committed_position(&self) -> Option<Position> {
+        self.now().committed.as_ref().map(|committed| committed.borrow().position.clone())
+    }
+
+    pub fn lag_bytes(&self, bytes: u64) {
+        self.now().lag_bytes = Some(bytes);
+    }
+
+    /// A failure that is tried again. `message` is the error with its causes; errors hold no secrets.
+    pub fn retrying(&self, stage: Stage, message: &str) {
+        self.shared.metrics.retries.get_or_create(&stage.label()).inc();
+        self.failed(stage, message);
+        self.enter(State::Retrying);
+    }
+
+    pub fn failed(&self, stage: Stage, message: &str) {
+        self.now().last_error = Some(report::LastError {
+            at: Timestamp::now(),
+            stage: stage.to_string(),
+            message: message.to_owned(),
+        });
+    }
+
+    /// Ready is: the source is connected, older relays are fenced and the committed position is
+    /// known. Else the reason.
+    pub fn readiness(&self) -> Result<(), String> {
+        self.now().readiness()
+    }
+
+    pub fn report(&self) -> StatusReport {
+        let Shared { name, delivery, address, kafka, metrics, .. } = &*self.shared;
+        let activity = metrics.activity.summary();
+        let retries =
+            |stage: Stage| metrics.retries.get(&stage.label()).map_or(0, |counter| counter.get());
+        let now = self.now();
+        let readiness = now.readiness();
+        StatusReport {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            name: name.clone(),
+            delivery: *delivery,
+            state: now.state,
+            state_since: now.since,
+            ready: readiness.is_ok(),
+            not_ready: readiness.err(),
+            uptime_seconds: metrics.activity.uptime().as_secs_f64(),
+            source: now.source(address),
+            kafka: kafka.clone(),
+            committed: now.committed(),
+            lag: report::Lag {
+                milliseconds: metrics.replication_lag.get() * 1000.0,
+                bytes: now.lag_bytes,
+            },
+            rates: report::Rates {
+                records_1s: activity.records_per_second,
+                records_60s: activity.records_per_second_minute,
+            },
+            commits: report::Commits {
+                p50_ms: activity.commit_p50.map(milliseconds),
+                p99_ms: activity.commit_p99.map(milliseconds),
+                last_ms: activity.commit_last.map(milliseconds),
+                count_60s: activity.commits_minute,
+            },
+            retries: report::Retries {
+                source: retries(Stage::Source),
+                publish: retries(Stage::Publish),
+            },
+            last_error: now.last_error.clone(),
+            totals: report::Totals {
+                transactions_read: metrics.transactions_read.get(),
+                outbox_rows_read: metrics.outbox_rows_read.get(),
+                binlog_bytes_read: metrics.binlog_bytes_read.get(),
+                records_committed: activity.records_total,
+                commits: activity.commits_total,
+            },
+        }
+    }
+
+    fn now(&self) -> MutexGuard<'_, Now> {
+        // Every field is whole by itself: a panic elsewhere leaves nothing half written.
+        self.shared.now.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Now {
+    fn readiness(&self) -> Result<(), String> {
+        match self.state {
+            State::Publishing if !self.connected => Err("the source is not connected".to_owned()),
+            State::Publishing if self.committed.is_none() => {
+                Err("the committed position is not known".to_owned())
+            }
+            State::Publishing => Ok(()),
+            State::Retrying => {
+                let reason = self.last_error.as_ref().map(|error| format!(": {}", error.message));
+                Err(format!("retrying after a failure{}", reason.unwrap_or_default()))
+            }
+            State::Starting
+            | State::Fencing
+            | State::Connecting
+            | State::Draining
+            | State::Stopped => Err(self.state.to_string()),
+        }
+    }
+
+    fn source(&self, address: &str) -> report::Source {
+        let server = self.server.as_ref();
+        report::Source {
+            address: address.to_owned(),
+            connected: self.connected,
+            connected_since: server.filter(|_| self.connected).map(|(_, since)| *since),
+            server_uuid: server.map(|(server, _)| server.uuid),
+            version: server.map(|(server, _)| server.version.clone()),
+            read_position: self.read_position.clone(),
+        }
+    }
+
+    fn committed(&self) -> Option<report::Committed> {
+        let committed = self.committed.as_ref()?.borrow();
+        let source_commit = i64::try_from(committed.commit_timestamp_us)
+            .ok()
+            .filter(|us| *us > 0)
+            .and_then(|us| Timestamp::from_microsecond(us).ok());
+        Some(report::Committed {
+            position: committed.position.clone(),
+            source_commit,
+            committed_at: committed.committed_at,
+        })
+    }
+}
+
+fn milliseconds(duration: std::time::Duration) -> f64 {
+    duration.as_secs_f64() * 1000.0
+}
+
+impl Stage {
+    fn label(self) -> StageLabel {
+        StageLabel {
+            stage: match self {
+                Self::Source => "source",
+                Self::Publish => "publish",
+            },
+        }
+    }
+}
+
+impl fmt::Display for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.label().stage)
+    }
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Starting => "starting",
+            Self::Fencing => "fencing",
+            Self::Connecting => "connecting",
+            Self::Publishing => "publishing",
+            Self::Retrying => "retrying",
+            Self::Draining => "draining",
+            Self::Stopped => "stopped",
+        })
+    }
+}
