@@ -47,9 +47,50 @@ pub(super) fn write_float(value: f32, out: &mut Vec<u8>) -> Result<(), Malformed
 
 /// Appends a DOUBLE: the shortest digits that give the same value again.
 pub(super) fn write_double(value: f64, out: &mut Vec<u8>) -> Result<(), Malformed> {
+    if write_short_double(value, out) {
+        return Ok(());
+    }
     let mut scientific = Scientific::default();
     write!(scientific, "{value:e}").map_err(|_| Malformed::NotFinite)?;
     write_scientific(&scientific, out)
+}
+
+/// Appends a DOUBLE of few decimal places, which is what prices and the like are, some five times
+/// faster than the general way. Answers whether it did.
+///
+/// A quotient of two integers that are exact as doubles is rounded correctly, so if it equals the
+/// value, the integer's digits read back as the value. The first number of places that does is the
+/// shortest, and below 15 digits no two integers come into question.
+fn write_short_double(value: f64, out: &mut Vec<u8>) -> bool {
+    const DIGITS_MAX: f64 = 1e15;
+    const POWERS: [(usize, f64, u64); 5] =
+        [(0, 1e0, 1), (1, 1e1, 10), (2, 1e2, 100), (3, 1e3, 1_000), (4, 1e4, 10_000)];
+    let magnitude = value.abs();
+    for (places, power, integer_power) in POWERS {
+        let scaled = (magnitude * power).round();
+        if scaled >= DIGITS_MAX || !scaled.is_finite() {
+            return false;
+        }
+        if scaled / power != magnitude {
+            continue;
+        }
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a whole number from 0 to 1e15"
+        )]
+        let digits = scaled as u64;
+        if value.is_sign_negative() {
+            out.push(b'-');
+        }
+        write_unsigned(digits / integer_power, out);
+        if places > 0 {
+            out.push(b'.');
+            write_padded(digits % integer_power, places, out);
+        }
+        return true;
+    }
+    false
 }
 
 /// Room for `-d.dddddddddddddddde-ddd`, the longest that a double needs.
@@ -129,6 +170,8 @@ fn write_plain(first: &[u8], fraction: &[u8], point: i32, out: &mut Vec<u8>) {
 
 #[cfg(test)]
 mod tests {
+    use proptest::{prop_assert_eq, proptest};
+
     use super::*;
 
     fn double(value: f64) -> String {
@@ -167,6 +210,42 @@ mod tests {
 
         for (value, text) in cases {
             assert_eq!(double(value), text);
+        }
+    }
+
+    fn general(value: f64) -> String {
+        let (mut scientific, mut out) = (Scientific::default(), Vec::new());
+        write!(scientific, "{value:e}").unwrap();
+        write_scientific(&scientific, &mut out).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    proptest! {
+        #[test]
+        fn any_double_reads_back_as_itself(bits: u64) {
+            let value = f64::from_bits(bits);
+            if value.is_finite() {
+                prop_assert_eq!(double(value).parse::<f64>().unwrap().to_bits(), bits);
+            }
+        }
+
+        #[test]
+        fn doubles_of_few_places_print_alike_both_ways(
+            digits in -2_000_000_000_000_000_i64..2_000_000_000_000_000,
+            places in 0_i32..8,
+            nudge in -1_i64..=1,
+        ) {
+            let value = digits as f64 / 10_f64.powi(places);
+            let value = f64::from_bits(value.to_bits().wrapping_add_signed(nudge));
+            if value.is_finite() {
+                prop_assert_eq!(double(value), general(value));
+            }
+        }
+
+        #[test]
+        fn small_doubles_print_alike_both_ways(digits in -200_000_i64..200_000, places in 0_i32..8) {
+            let value = digits as f64 / 10_f64.powi(places);
+            prop_assert_eq!(double(value), general(value));
         }
     }
 

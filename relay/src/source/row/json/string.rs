@@ -6,6 +6,16 @@ const HEX: &[u8; 16] = b"0123456789abcdef";
 pub(super) fn write_quoted(text: &[u8], out: &mut Vec<u8>) {
     out.reserve(text.len().saturating_add(2));
     out.push(b'"');
+    // Most strings need no escapes; a loop that does not stop early runs many bytes at a time.
+    if text.iter().fold(false, |special, byte| special | needs_escape(*byte)) {
+        write_escaping(text, out);
+    } else {
+        out.extend_from_slice(text);
+    }
+    out.push(b'"');
+}
+
+fn write_escaping(text: &[u8], out: &mut Vec<u8>) {
     let mut rest = text;
     while let Some(special) = rest.iter().position(|byte| needs_escape(*byte)) {
         let (plain, behind) = rest.split_at(special);
@@ -17,7 +27,6 @@ pub(super) fn write_quoted(text: &[u8], out: &mut Vec<u8>) {
         }
     }
     out.extend_from_slice(rest);
-    out.push(b'"');
 }
 
 fn needs_escape(byte: u8) -> bool {
