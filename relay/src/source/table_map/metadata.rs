@@ -59,12 +59,35 @@ pub(super) fn apply(reader: &mut ByteReader<'_>, columns: &mut [Column]) -> Resu
 }
 
 /// One bit for each numeric column, the first in the highest bit.
+///
+/// SERVER: whether YEAR counts as numeric depends on the version (8.0.15: no, 9.7: yes), which the
+/// event does not tell. Where the length leaves both open, a column gets a sign only if both ways
+/// of counting give the same one; else it stays unknown and the table has to be described.
 fn signedness(value: ByteReader<'_>, columns: &mut [Column]) {
-    let bits = value.rest().iter().flat_map(|byte| (0..8).rev().map(move |bit| byte >> bit & 1));
-    let numeric = columns.iter_mut().filter(|column| column.kind.is_numeric());
-    for (column, bit) in numeric.zip(bits) {
-        column.unsigned = Some(bit == 1);
+    let bytes = value.rest();
+    let numbers = columns.iter().filter(|column| column.kind.is_numeric()).count();
+    let years = columns.iter().filter(|column| column.kind == ColumnKind::Year).count();
+    let fits = |count: usize| count.div_ceil(8) == bytes.len();
+    let (mut without_years, mut with_years) = (0, 0);
+    for column in columns {
+        if column.kind == ColumnKind::Year {
+            with_years += 1;
+        } else if column.kind.is_numeric() {
+            let narrow = fits(numbers).then(|| high_bit(bytes, without_years));
+            let wide = fits(numbers.saturating_add(years)).then(|| high_bit(bytes, with_years));
+            column.unsigned = match (narrow, wide) {
+                (Some(narrow), Some(wide)) => (narrow == wide).then_some(narrow),
+                (one, other) => one.or(other),
+            };
+            without_years += 1;
+            with_years += 1;
+        }
     }
+}
+
+/// Whether bit `index` is set in a bitmap that counts from the most significant bit.
+fn high_bit(bitmap: &[u8], index: usize) -> bool {
+    bitmap.get(index / 8).is_some_and(|byte| byte << (index % 8) & 0x80 != 0)
 }
 
 /// A collation for all columns of a class, then those that differ: number within the class,

@@ -33,6 +33,7 @@ fn description(name: &str, column_type: &str, character_set: Option<&str>) -> Co
 const LONGLONG: u8 = 8;
 const VARCHAR: u8 = 15;
 const STRING: u8 = 254;
+const YEAR: u8 = 13;
 
 #[test]
 fn name_is_read_without_decoding_the_rest() {
@@ -53,11 +54,39 @@ fn char_columns_of_more_than_255_bytes_have_their_upper_bits_in_the_type_byte() 
 
 #[test]
 fn signs_are_counted_over_numeric_columns_only() {
-    // BIGINT, VARCHAR, INT, YEAR, TINY; of the numbers the second and third are unsigned.
-    let table = parse(&[LONGLONG, VARCHAR, 3, 13, 1], &[100, 0], &[1, 1, 0b0110_0000]);
+    // BIGINT, VARCHAR, INT, DATE, TINY; of the numbers the second and third are unsigned.
+    let table = parse(&[LONGLONG, VARCHAR, 3, 10, 1], &[100, 0], &[1, 1, 0b0110_0000]);
 
     let unsigned: Vec<_> = table.columns.iter().map(|column| column.unsigned).collect();
     assert_eq!(unsigned, [Some(false), None, Some(true), None, Some(true)]);
+}
+
+/// MySQL 8.0.15 has no bit for YEAR, 9.7 has one. A reader that always expects the one or the other
+/// takes the sign of a neighbour.
+#[test]
+fn sign_behind_a_year_is_unknown_where_servers_differ_in_counting() {
+    // INT, YEAR, INT, INT: bits 011 (0) or, with one for YEAR, 0?11.
+    let table = parse(&[3, YEAR, 3, 3], &[], &[1, 1, 0b0110_0000]);
+
+    let unsigned: Vec<_> = table.columns.iter().map(|column| column.unsigned).collect();
+    assert_eq!(unsigned, [Some(false), None, Some(true), None]);
+    assert!(!table.is_described());
+}
+
+#[test]
+fn sign_behind_a_year_is_known_where_the_length_settles_the_counting() {
+    let nine_numbers = [3, YEAR, 3, 3, 3, 3, 3, 3, 3, 3];
+
+    // Ten bits would fill two bytes as nine do: open. Eight numbers and a year: settled.
+    let open = parse(&nine_numbers, &[], &[1, 2, 0b0100_0000, 0]);
+    let with_year = parse(&nine_numbers[..9], &[], &[1, 2, 0b0110_0000, 0]);
+    let without_year = parse(&nine_numbers[..9], &[], &[1, 1, 0b0110_0000]);
+
+    assert_eq!(open.columns[2].unsigned, None);
+    assert_eq!(with_year.columns[2].unsigned, Some(true));
+    assert_eq!(with_year.columns[3].unsigned, Some(false));
+    assert_eq!(without_year.columns[2].unsigned, Some(true));
+    assert_eq!(without_year.columns[3].unsigned, Some(true));
 }
 
 #[test]
