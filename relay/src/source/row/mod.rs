@@ -15,6 +15,7 @@
 mod decimal;
 mod decoder;
 mod event;
+mod float;
 mod form;
 mod json;
 mod number;

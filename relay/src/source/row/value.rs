@@ -4,8 +4,9 @@ use std::borrow::Cow;
 
 use super::{
     Date, Datetime, Decimal, JsonStyle, Jsonb, Time, Timestamp,
+    float::{write_double, write_float},
     form::Member,
-    number::{write_double, write_float, write_padded, write_signed, write_unsigned},
+    number::{write_padded, write_signed, write_unsigned},
 };
 use crate::source::{bytes::Malformed, table_map::Encoding};
 

@@ -9,7 +9,8 @@ use crate::source::{
     bytes::{ByteReader, Malformed, to_usize},
     row::{
         Date, Datetime, Decimal, Time,
-        number::{write_double, write_signed, write_unsigned},
+        float::write_double,
+        number::{write_signed, write_unsigned},
     },
 };
 
