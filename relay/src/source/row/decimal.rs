@@ -19,7 +19,7 @@ pub struct Decimal<'a> {
 impl<'a> Decimal<'a> {
     /// `bytes` must have exactly the length that precision and scale ask for.
     pub(super) fn new(bytes: &'a [u8], precision: u8, scale: u8) -> Result<Self, Malformed> {
-        if precision > 65 || scale > precision {
+        if !(1..=65).contains(&precision) || scale > precision {
             return Err(Malformed::OutOfRange {
                 what: "precision of a DECIMAL",
                 value: u64::from(precision),
@@ -150,5 +150,11 @@ mod tests {
     fn bytes_of_another_length_are_an_error() {
         assert!(matches!(text(&[0x80], 5, 2), Err(Malformed::Truncated { .. })));
         assert!(matches!(text(&[0x80], 99, 0), Err(Malformed::OutOfRange { .. })));
+    }
+
+    /// Found by fuzzing: inside JSON nothing stood in the number's place.
+    #[test]
+    fn a_decimal_without_digits_is_an_error() {
+        assert!(matches!(text(&[], 0, 0), Err(Malformed::OutOfRange { .. })));
     }
 }
