@@ -1,5 +1,11 @@
 //! Table maps and rows events as MySQL 5.7 and 9.7 wrote them, and as nobody should write them.
 
+#![expect(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "a panic is how a test fails; these helpers stand outside of #[test] functions"
+)]
+
 mod captured;
 #[path = "../../fuzz/entries.rs"]
 mod entries;

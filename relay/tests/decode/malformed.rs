@@ -10,7 +10,10 @@ use proptest::{
 
 use crate::{corpus, corpus_file, entries};
 
-const TARGETS: [(&str, fn(&[u8])); 3] =
+/// What a fuzz target does with its bytes.
+type Entry = fn(&[u8]);
+
+const TARGETS: [(&str, Entry); 3] =
     [("table_map", entries::table_map), ("rows", entries::rows), ("jsonb", entries::jsonb)];
 
 fn corpus_files(target: &str) -> Vec<Vec<u8>> {

@@ -220,7 +220,18 @@ mod tests {
             (1e-16, "1e-16"),
             (5e-324, "5e-324"),
             (f64::MAX, "1.7976931348623157e308"),
-            // Exactly between two numbers of 16 digits: the even one.
+        ];
+
+        for (value, text) in cases {
+            assert_eq!(double(value), text);
+        }
+    }
+
+    /// Exactly between two numbers of 16 digits the server takes the even one.
+    #[test]
+    #[expect(clippy::excessive_precision, reason = "the digits beyond the shortest are the point")]
+    fn doubles_between_two_neighbours_print_the_even_one() {
+        let cases = [
             (692_638_233_139_134.25, "692638233139134.2"),
             (692_638_233_139_134.75, "692638233139134.8"),
             (-692_638_233_139_135.25, "-692638233139135.2"),
