@@ -25,7 +25,7 @@ use tokio::sync::OnceCell;
 use crate::control::{self, Control, Native};
 
 /// Names a broker that is there already.
-pub const KAFKA_VARIABLE: &str = "ROWPOST_TEST_KAFKA";
+const KAFKA_VARIABLE: &str = "ROWPOST_TEST_KAFKA";
 
 /// Longer than any test: a broker that stands still on a busy machine must not be taken for dead, which
 /// would lose it the markers of committed transactions (`kafka::Role` says how).
@@ -69,8 +69,7 @@ impl KafkaBroker {
         }
         #[cfg(feature = "containers")]
         if is_plain {
-            let (bootstrap, container) = crate::containers::kafka().await?;
-            let control = Control::Container(container);
+            let (bootstrap, control) = crate::containers::kafka().await?;
             return Ok(Self { bootstrap, options, control, controller: None });
         }
         let ports = Ports { plaintext: ports::free()?, controller: ports::free()? };

@@ -25,6 +25,9 @@ pub mod kafka_broker;
 #[cfg(feature = "containers")]
 mod containers;
 
+#[cfg(not(feature = "containers"))]
+mod native_mysql;
+
 pub mod outbox; // the table under test
 
 pub mod seed; // random, but repeatable

@@ -6,17 +6,11 @@ use anyhow::{Context, Result, bail};
 use mysql_async::{Conn, Opts, OptsBuilder, prelude::Queryable};
 use rowpost_servers::{
     certificates::{Authority, Certificate},
-    mysql::{self, Flags, Options, Version},
-    ports,
-    process::Lifetime,
-    server::Server,
+    mysql::{Flags, Options, Version},
 };
 use tokio::sync::OnceCell;
 
-use crate::{
-    control::{self, Control},
-    tier::Tier,
-};
+use crate::{control::Control, tier::Tier};
 
 /// The servers that the relay must run on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -41,12 +35,8 @@ impl Setup {
     }
 
     /// Names a server of this set-up that is there already.
-    pub fn variable(self) -> &'static str {
-        match self {
-            Self::Current => "ROWPOST_TEST_MYSQL_URL",
-            Self::Reference => "ROWPOST_TEST_MYSQL_5_7_URL",
-            Self::Mysql80 => "ROWPOST_TEST_MYSQL_8_0_URL",
-        }
+    fn variable(self) -> &'static str {
+        self.tier().address_variable().expect("every MySQL tier has one")
     }
 
     pub(crate) fn options(self) -> Options {
@@ -95,21 +85,10 @@ impl MysqlServer {
         let mut options = setup.options();
         options.extra = arguments.iter().map(|argument| argument.as_ref().to_owned()).collect();
         #[cfg(feature = "containers")]
-        {
-            let (url, container) = crate::containers::mysql(&options).await?;
-            Ok(Self { setup, url, control: Control::Container(container) })
-        }
+        let (url, control) = crate::containers::mysql(&options).await?;
         #[cfg(not(feature = "containers"))]
-        {
-            let port = ports::free()?;
-            let native = control::start_native("mysql", move |cache, directory| {
-                let plan = mysql::plan(cache, &options, directory, port)?;
-                Server::start(plan, Lifetime::Tied)
-            })
-            .await?;
-            let url = format!("mysql://root@127.0.0.1:{port}");
-            Ok(Self { setup, url, control: Control::Native(native) })
-        }
+        let (url, control) = crate::native_mysql::start(options).await?;
+        Ok(Self { setup, url, control })
     }
 
     /// One server per set-up and test process, for tests that neither kill it nor mind what others

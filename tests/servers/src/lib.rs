@@ -33,3 +33,5 @@ pub mod certificates; // TLS
 pub mod mysql;
 
 pub mod kafka;
+
+pub mod tier; // what a test run may leave out

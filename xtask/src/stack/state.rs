@@ -13,6 +13,16 @@ const FILE: &str = "state.json";
 pub(super) struct State {
     pub(super) mysql: Option<Mysql>,
     pub(super) kafka: Option<Kafka>,
+    /// Where both are containers.
+    #[serde(default)]
+    pub(super) docker: Option<Docker>,
+}
+
+/// Ports that docker-compose.yml was given.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Docker {
+    pub(super) mysql_port: u16,
+    pub(super) kafka_port: u16,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -48,5 +58,46 @@ impl State {
         let partial = directory.join("state.json.partial");
         fs::write(&partial, serde_json::to_vec_pretty(self)?)?;
         fs::rename(&partial, directory.join(FILE)).context("cannot write the stack's state")
+    }
+
+    /// Lines that a shell can `eval`.
+    pub(super) fn addresses(&self) -> String {
+        let mysql = match (&self.mysql, &self.docker) {
+            (Some(mysql), _) => Some(format!("mysql://root@127.0.0.1:{}/", mysql.port)),
+            // The password that docker-compose.yml gives root.
+            (None, Some(docker)) => {
+                Some(format!("mysql://root:root@127.0.0.1:{}/", docker.mysql_port))
+            }
+            (None, None) => None,
+        };
+        let native = self.kafka.as_ref().map(|kafka| kafka.port);
+        let kafka = native.or(self.docker.as_ref().map(|docker| docker.kafka_port));
+        let mut text = String::new();
+        if let Some(url) = mysql {
+            text.push_str(&format!("MYSQL_URL={url}\n"));
+        }
+        if let Some(port) = kafka {
+            text.push_str(&format!("KAFKA_BOOTSTRAP=127.0.0.1:{port}\n"));
+        }
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_lines_for_a_shell() {
+        let docker = Some(Docker { mysql_port: 1, kafka_port: 2 });
+        let state = State { docker, ..State::default() };
+
+        let addresses = state.addresses();
+
+        assert_eq!(
+            addresses,
+            "MYSQL_URL=mysql://root:root@127.0.0.1:1/\nKAFKA_BOOTSTRAP=127.0.0.1:2\n"
+        );
+        assert_eq!(State::default().addresses(), "");
     }
 }

@@ -5,7 +5,6 @@
 
 mod compose;
 mod tally;
-mod tiers;
 
 use std::{
     io::{BufRead, BufReader},
@@ -14,21 +13,19 @@ use std::{
 
 use anyhow::{Context, Result, ensure};
 use clap::Args;
+use rowpost_servers::tier::{Tier, WITHOUT_VARIABLE};
 
-use self::{tally::Tally, tiers::Tier};
+use self::tally::Tally;
 use crate::cargo;
 
 #[derive(Debug, Args)]
 pub(crate) struct Test {
-    /// Leaves tests out that need this: mysql-5.7, mysql-8.0, mysql-9, kafka, compose. Repeatable.
+    /// Leaves tests out that need this: mysql-5.7, mysql-8.0, mysql-9, kafka, kill, compose. Repeatable.
     #[arg(long, value_name = "TIER")]
     without: Vec<Tier>,
     /// Only tests whose names contain this.
     filter: Option<String>,
 }
-
-/// The harness reads which tiers to leave out from here.
-const WITHOUT_VARIABLE: &str = "ROWPOST_TEST_WITHOUT";
 
 pub(crate) fn run(arguments: &Test) -> Result<()> {
     let mut tally = Tally::default();
@@ -36,12 +33,17 @@ pub(crate) fn run(arguments: &Test) -> Result<()> {
     for tier in &arguments.without {
         println!("left out: {tier}");
     }
-    for tier in Tier::SERVERS.into_iter().filter(wanted) {
+    let mut without = arguments.without.clone();
+    for tier in Tier::ALL.into_iter().filter(wanted) {
         if let Err(error) = tier.prepare() {
-            tally.fail(&format!("tier {tier} cannot run: {error:#}"));
+            // Counted here once, not once more in each test that needs it.
+            tally.fail(&format!(
+                "tier {tier} cannot run: {error:#} (--without {tier} leaves it out)"
+            ));
+            without.push(tier);
         }
     }
-    run_cargo_tests(arguments, &mut tally)?;
+    run_cargo_tests(arguments, &without, &mut tally)?;
     if wanted(&Tier::Compose) && arguments.filter.is_none() {
         match compose::check() {
             Ok(()) => tally.pass("docker compose up gives a relay that publishes"),
@@ -53,10 +55,10 @@ pub(crate) fn run(arguments: &Test) -> Result<()> {
     Ok(())
 }
 
-fn run_cargo_tests(arguments: &Test, tally: &mut Tally) -> Result<()> {
+fn run_cargo_tests(arguments: &Test, without: &[Tier], tally: &mut Tally) -> Result<()> {
     // The relay that the tests start; built first, so that no test waits for a compiler.
     cargo::run(&["build", "--package", "rowpost", "--bin", "rowpost"])?;
-    let without: Vec<String> = arguments.without.iter().map(Tier::to_string).collect();
+    let without: Vec<String> = without.iter().map(Tier::to_string).collect();
     let mut tests = cargo::command();
     tests
         .args(["test", "--workspace", "--no-fail-fast"])

@@ -1,0 +1,90 @@
+//! Servers of a stack as the containers of docker-compose.yml.
+
+use std::{
+    path::Path,
+    process::{Command, Stdio},
+};
+
+use anyhow::{Context, Result, bail};
+use rowpost_servers::{command, ports, progress};
+
+use super::state::{Docker, State};
+use crate::cargo;
+
+const SERVICES: [&str; 2] = ["mysql", "kafka"];
+
+/// Why Docker cannot be used here; `Ok` if it can. Pulls images that are not there yet.
+pub(super) fn availability(directory: &Path) -> Result<()> {
+    if !cargo::workspace().join("docker-compose.yml").exists() {
+        bail!("there is no docker-compose.yml");
+    }
+    succeeds(Command::new("docker").arg("info")).context("no Docker engine answers")?;
+    succeeds(Command::new("docker").args(["compose", "version"]))
+        .context("Docker has no compose plug-in")?;
+    let mut config = compose("availability", &Docker { mysql_port: 0, kafka_port: 0 });
+    let images = command::output(config.args(["config", "--images"]).args(SERVICES))?;
+    for image in images.lines() {
+        let is_there = succeeds(Command::new("docker").args(["image", "inspect", image])).is_ok();
+        if !is_there {
+            progress::step(&format!("pulling {image}"), None, |_| {
+                let log = directory.join("pull.log");
+                command::run(Command::new("docker").args(["pull", image]), &log)
+            })
+            .with_context(|| format!("the image {image} cannot be pulled"))?;
+        }
+    }
+    Ok(())
+}
+
+fn succeeds(command: &mut Command) -> Result<()> {
+    command::output(command).map(drop)
+}
+
+/// Starts what does not run yet, and waits until it is healthy.
+pub(super) fn up(name: &str, directory: &Path, with_kafka: bool) -> Result<()> {
+    let mut state = State::load(directory)?;
+    let ports = match &state.docker {
+        Some(ports) => ports.clone(),
+        None => Docker { mysql_port: ports::free()?, kafka_port: ports::free()? },
+    };
+    state.docker = Some(ports.clone());
+    // ORDER: the ports are known before anything uses them.
+    state.store(directory)?;
+    let services = SERVICES.iter().filter(|service| with_kafka || **service == "mysql");
+    let mut up = compose(name, &ports);
+    up.args(["up", "--detach", "--wait"]).args(services);
+    progress::step("docker compose up", None, |_| {
+        command::run(&mut up, &directory.join("compose.log"))
+    })
+}
+
+/// Stops the containers; without `keep_data` their volumes go too.
+pub(super) fn down(name: &str, ports: &Docker, keep_data: bool) -> Result<String> {
+    let mut down = compose(name, ports);
+    down.arg("down");
+    if !keep_data {
+        down.arg("--volumes");
+    }
+    succeeds(&mut down)?;
+    Ok("containers are down".to_owned())
+}
+
+/// A line for each container.
+pub(super) fn status(name: &str, ports: &Docker) -> Result<Vec<String>> {
+    const FORMAT: &str = "{{.Service}}: {{.Image}} {{.Status}}, container {{.Name}}";
+    let lines = command::output(compose(name, ports).args(["ps", "--all", "--format", FORMAT]))?;
+    Ok(lines.lines().map(str::to_owned).collect())
+}
+
+/// A project of its own per stack, on ports of its own.
+fn compose(name: &str, ports: &Docker) -> Command {
+    let mut command = Command::new("docker");
+    command
+        .args(["compose", "--file", "docker-compose.yml", "--project-name"])
+        .arg(format!("rowpost-stack-{}", name.to_lowercase()))
+        .current_dir(cargo::workspace())
+        .env("ROWPOST_MYSQL_PORT", ports.mysql_port.to_string())
+        .env("ROWPOST_KAFKA_PORT", ports.kafka_port.to_string())
+        .stdin(Stdio::null());
+    command
+}
