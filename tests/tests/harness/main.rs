@@ -3,4 +3,5 @@
 mod kafka;
 mod lifetime;
 mod mysql;
+mod relay;
 mod writers;
