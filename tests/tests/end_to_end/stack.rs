@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use rowpost_tests::{
-    KafkaBroker, MysqlServer, Setup, WriterOptions,
+    KafkaBroker, MysqlServer, Relay, Setup, WriterOptions,
     ledger::{Isolation, Reader},
     outbox,
     relay::RelayConfig,
@@ -66,4 +66,11 @@ impl Stack {
     pub(crate) fn reader_with(&self, run: u64, isolation: Isolation) -> Result<Reader> {
         Reader::new(&self.kafka.client(), &self.topic(), run, isolation)
     }
+}
+
+/// What the relay itself says it has committed since it was started.
+pub(crate) async fn records_committed(relay: &Relay) -> Result<u64> {
+    let status = relay.get("/api/status").await?;
+    let status: serde_json::Value = serde_json::from_str(&status.body)?;
+    status["totals"]["records_committed"].as_u64().context("the status holds the count")
 }
