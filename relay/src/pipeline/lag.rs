@@ -67,8 +67,10 @@ impl Looker<'_> {
         watcher.end_of_binlog(&committed).await
     }
     fn show(&self, view: &mut View, now: Instant, end: &EndOfBinlog) {
-        self.status.lag_bytes(end.bytes_ahead);
-        self.metrics.replication_lag_bytes.set(i64::try_from(end.bytes_ahead).unwrap_or(i64::MAX));
+        if let Some(bytes) = end.bytes_ahead {
+            self.status.lag_bytes(bytes);
+            self.metrics.replication_lag_bytes.set(i64::try_from(bytes).unwrap_or(i64::MAX));
+        }
         let committed = self.committed.borrow().clone();
         let seen = Seen {
             lag: view.watch.look(now, &end.coordinates, &committed.position.coordinates),

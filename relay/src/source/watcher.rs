@@ -1,5 +1,7 @@
 //! A look at the end of the binlog, for the lag.
 
+use std::time::{Duration, Instant};
+
 use super::{
     SourceError,
     mysql::{ConnectOptions, Connection},
@@ -10,6 +12,7 @@ use crate::{config::Config, position::BinlogCoordinates};
 /// A connection that asks where the binlog ends.
 pub struct Watcher {
     connection: Connection,
+    listing: Listing,
 }
 
 /// Where the next transaction will begin, and how far that is.
@@ -17,22 +20,77 @@ pub struct Watcher {
 pub struct EndOfBinlog {
     pub coordinates: BinlogCoordinates,
     /// Bytes of binlog between a position and the end, events of other tables included; all of the
-    /// binlog if the position is not in it.
-    pub bytes_ahead: u64,
+    /// binlog if the position is not in it. `None` where it was not the time to look.
+    pub bytes_ahead: Option<u64>,
 }
 
 impl Watcher {
     pub async fn open(config: &Config) -> Result<Self, SourceError> {
         let connection = Connection::open(&ConnectOptions::new(&config.mysql)).await?;
-        Ok(Self { connection })
+        Ok(Self { connection, listing: Listing::default() })
     }
 
     pub async fn end_of_binlog(
         &mut self,
         committed: &BinlogCoordinates,
     ) -> Result<EndOfBinlog, SourceError> {
-        let (files, coordinates) = server::binlog_extent(&mut self.connection).await?;
-        let bytes_ahead = server::bytes_between(committed, &coordinates, &files);
-        Ok(EndOfBinlog { coordinates, bytes_ahead })
+        let end = server::end_of_binlog(&mut self.connection).await?;
+        let bytes_ahead = if committed.file == end.file {
+            Some(server::bytes_between(committed, &end, &[]))
+        } else if self.listing.is_due(Instant::now()) {
+            let started = Instant::now();
+            let files = server::list_files(&mut self.connection).await?;
+            self.listing.took(started, Instant::now());
+            Some(server::bytes_between(committed, &end, &files))
+        } else {
+            None
+        };
+        Ok(EndOfBinlog { coordinates: end, bytes_ahead })
+    }
+}
+
+/// When the files may be listed.
+///
+/// SERVER: `SHOW BINARY LOGS` opens every file for its size, and a rotation waits for it. A server
+/// that begins a new file every 4 KiB has very many of them, and rotates all the time.
+#[derive(Debug, Default)]
+struct Listing {
+    next: Option<Instant>,
+}
+
+impl Listing {
+    /// Listing takes a hundredth of the time at most.
+    const SHARE: u32 = 100;
+    const PAUSE_MIN: Duration = Duration::from_secs(10);
+
+    fn is_due(&self, now: Instant) -> bool {
+        self.next.is_none_or(|next| now >= next)
+    }
+
+    fn took(&mut self, started: Instant, ended: Instant) {
+        let took = ended.saturating_duration_since(started);
+        self.next = Some(ended + (took * Self::SHARE).max(Self::PAUSE_MIN));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_are_listed_the_more_seldom_the_longer_it_takes() {
+        let start = Instant::now();
+        let after = |took: Duration, pause: Duration| {
+            let mut listing = Listing::default();
+            assert!(listing.is_due(start));
+            listing.took(start, start + took);
+            listing.is_due(start + took + pause)
+        };
+
+        let (ms, s) = (Duration::from_millis(1), Duration::from_secs(1));
+        assert!(!after(ms, 9 * s));
+        assert!(after(ms, 10 * s));
+        assert!(!after(2 * s, 199 * s));
+        assert!(after(2 * s, 200 * s));
     }
 }

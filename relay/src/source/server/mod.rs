@@ -90,14 +90,19 @@ impl ServerFacts {
     }
 }
 
-/// Files and end of the binlog, without the rest.
-pub(super) async fn binlog_extent(
+/// Where the next transaction will begin, without the rest.
+pub(super) async fn end_of_binlog(
     connection: &mut Connection,
-) -> Result<(Vec<BinlogFile>, BinlogCoordinates), ServerError> {
+) -> Result<BinlogCoordinates, ServerError> {
     let version = settings::version(connection.server_version());
-    let files = binlog_files(&connection.query(BINARY_LOGS).await?)?;
-    let status = connection.query(binlog_status(version)).await?;
-    Ok((files, end(&status)?))
+    end(&connection.query(binlog_status(version)).await?)
+}
+
+/// The binlog's files, oldest first.
+pub(super) async fn list_files(
+    connection: &mut Connection,
+) -> Result<Vec<BinlogFile>, ServerError> {
+    binlog_files(&connection.query(BINARY_LOGS).await?)
 }
 
 /// Bytes from `from` to `end`; from the first file on if `from` is not in the files.
