@@ -16,7 +16,7 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
-use crate::status::Activity;
+use crate::status::{Activity, SourceView};
 
 /// A gauge in seconds with a fraction.
 pub type SecondsGauge = Gauge<f64, AtomicU64>;
@@ -64,6 +64,8 @@ pub struct Metrics {
     pub retries: Family<StageLabel, Counter>,
     /// The last minute's commits for `/api/status`; Prometheus computes its own windows.
     pub activity: Arc<Activity>,
+    /// Which server is read and how far, for `/api/status`.
+    pub source_view: Arc<SourceView>,
 }
 
 impl Metrics {
@@ -92,6 +94,7 @@ impl Metrics {
             checkpoint_timestamp: SecondsGauge::default(),
             retries: Family::default(),
             activity: Arc::new(Activity::start()),
+            source_view: Arc::default(),
         }
     }
 

@@ -15,7 +15,7 @@ use crate::{
     metrics::Metrics,
     position::Position,
     publish::Committed,
-    status::{self, Stage, State, StatusReport, render},
+    status::{Stage, State, StatusReport, render},
 };
 
 const SECRET: &str = "hunter2";
@@ -52,8 +52,9 @@ impl Relay {
         });
         let status = &self.shown.status;
         status.enter(State::Publishing);
-        status.connected(status::Server { uuid: Uuid::from_u128(7), version: "9.7.4".to_owned() });
+        self.metrics.source_view.opened(Uuid::from_u128(7), "9.7.4");
         status.publishing(receiver);
+        self.metrics.source_connected.set(1);
         sender
     }
 
@@ -90,19 +91,23 @@ async fn ready_is_connected_fenced_and_with_a_known_position() {
 async fn relay_without_a_connection_is_not_ready_and_says_so() {
     let relay = Relay::new();
     let _committed = relay.publishing();
-    relay.shown.status.disconnected();
+    relay.metrics.source_connected.set(0);
+    relay.metrics.source_view.failed("connection refused".to_owned());
 
     let (code, _, body) = relay.get("/readyz").await;
 
     assert_eq!(code, StatusCode::SERVICE_UNAVAILABLE);
-    assert_eq!(body, r#"{"ready":false,"reason":"the source is not connected"}"#);
+    assert_eq!(
+        body,
+        r#"{"ready":false,"reason":"the source is not connected: connection refused"}"#
+    );
 }
 
 #[tokio::test]
 async fn relay_that_does_not_know_its_position_is_not_ready() {
     let relay = Relay::new();
     relay.shown.status.enter(State::Publishing);
-    relay.shown.status.connected(status::Server { uuid: Uuid::nil(), version: String::new() });
+    relay.metrics.source_connected.set(1);
 
     let (code, _, body) = relay.get("/readyz").await;
 
@@ -147,7 +152,7 @@ async fn status_holds_what_the_pipeline_said() {
     relay.metrics.activity.record(2, std::time::Duration::from_millis(4));
     relay.metrics.replication_lag.set(0.25);
     relay.shown.status.lag_bytes(99);
-    relay.shown.status.read_up_to("bin-log.000042:2000".parse().unwrap());
+    relay.metrics.source_view.read_up_to("bin-log.000042:2000".parse().unwrap());
 
     let (code, kind, body) = relay.get("/api/status").await;
 

@@ -1,6 +1,6 @@
 //! One attempt: fence, read the checkpoint, find the start, then both halves side by side.
 
-use std::{sync::Arc, thread, time::Instant};
+use std::{pin::pin, sync::Arc, thread, time::Instant};
 
 use jiff::Timestamp;
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
@@ -19,7 +19,7 @@ use crate::{
     position::Position,
     publish::{self, Committed, FenceHistory, PublishError, Publisher},
     source::{self, SourceError},
-    status::{Server, State, Status},
+    status::{State, Status},
 };
 
 /// What every attempt begins with.
@@ -56,26 +56,13 @@ impl Attempt for Relay {
             () = stop.cancelled() => return Outcome { progressed: false, result: Ok(()) },
             started = self.start() => started,
         };
-        let (publishing, ended) = match started {
-            Ok((publishing, halves)) => {
-                self.status.enter(State::Publishing);
-                let grace = self.config.limits.shutdown_grace;
-                let lag = lag::Looker {
-                    config: &self.config,
-                    metrics: &self.metrics,
-                    status: &self.status,
-                    committed: &publishing.committed,
-                };
-                let ended = tokio::select! {
-                    never = lag.run() => match never {},
-                    ended = halves.run(stop, grace, || self.status.enter(State::Draining)) => ended,
-                };
-                (publishing, ended)
-            }
+        let (publishing, halves) = match started {
+            Ok(started) => started,
             Err(error) => return Outcome { progressed: false, result: Err(self.judge(error)) },
         };
+        let result = self.publish(&publishing, halves, stop).await;
         let progressed = publishing.committed.borrow().position != publishing.start;
-        Outcome { progressed, result: self.result(ended) }
+        Outcome { progressed, result: result.map_err(|error| self.judge(error)) }
     }
 }
 
@@ -86,16 +73,14 @@ impl Relay {
         self.status.enter(State::Fencing);
         let (publisher, checkpoint) = self.fence().await?;
         self.status.enter(State::Connecting);
-        let (start, facts) = source::find_start(&self.config, checkpoint).await?;
-        let server = Server { uuid: facts.server_uuid, version: facts.version().to_owned() };
+        let (start, server) = source::find_start(&self.config, checkpoint).await?;
         info!(
-            server_uuid = %server.uuid,
-            version = server.version,
+            server_uuid = %server.server_uuid,
+            version = server.version(),
             coordinates = %start.coordinates,
             gtid_set = start.gtid_set.as_ref().map(tracing::field::display),
-            "resuming"
+            "start found"
         );
-        self.status.connected(server);
         self.spawn(publisher, start)
     }
 
@@ -155,26 +140,47 @@ impl Relay {
         Ok((Publishing { committed: watched, start }, halves))
     }
 
-    fn result(&mut self, ended: Ended<SourceError, PublishError>) -> Result<(), PipelineError> {
-        let error = match ended {
-            Ended::Drained => return Ok(()),
-            Ended::GraceExceeded => {
-                PipelineError::GraceExceeded { grace: self.config.limits.shutdown_grace }
-            }
-            Ended::Source(error) => error.into(),
-            Ended::SourceFinished => PipelineError::SourceFinished,
-            Ended::SourcePanicked(message) => PipelineError::SourcePanicked { message },
-            Ended::Publisher(error) => error.into(),
-            Ended::PublisherPanicked => PipelineError::PublisherPanicked,
+    /// Both halves, with an eye on the lag and on the clock.
+    async fn publish(
+        &self,
+        publishing: &Publishing,
+        halves: Halves<SourceError, PublishError>,
+        stop: &CancellationToken,
+    ) -> Result<(), PipelineError> {
+        let limits = &self.config.limits;
+        let stop = stop.child_token();
+        let running =
+            halves.run(&stop, limits.shutdown_grace, || self.status.enter(State::Draining));
+        let mut running = pin!(running);
+        let lag = lag::Looker {
+            config: &self.config,
+            metrics: &self.metrics,
+            status: &self.status,
+            committed: &publishing.committed,
         };
-        Err(self.judge(error))
+        self.status.enter(State::Publishing);
+        let ended = tokio::select! {
+            ended = &mut running => ended,
+            never = lag.run() => match never {},
+        };
+        match ended {
+            Ended::Drained => Ok(()),
+            Ended::GraceExceeded => {
+                Err(PipelineError::GraceExceeded { grace: limits.shutdown_grace })
+            }
+            Ended::Source(error) => Err(error.into()),
+            Ended::SourceFinished => Err(PipelineError::SourceFinished),
+            Ended::SourcePanicked(message) => Err(PipelineError::SourcePanicked { message }),
+            Ended::Publisher(error) => Err(error.into()),
+            Ended::PublisherPanicked => Err(PipelineError::PublisherPanicked),
+        }
     }
 
     /// Fenced again within a minute is another relay, and for good.
     fn judge(&mut self, error: PipelineError) -> PipelineError {
-        match error {
-            PipelineError::Publish(error) => self.fences.judge(error, Instant::now()).into(),
-            other => other,
+        if let PipelineError::Publish(error) = error {
+            return self.fences.judge(error, Instant::now()).into();
         }
+        error
     }
 }

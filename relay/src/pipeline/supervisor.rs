@@ -39,7 +39,6 @@ pub(super) async fn supervise(
     let mut panics = 0;
     loop {
         let Outcome { progressed, result } = attempt.run(stop).await;
-        status.disconnected();
         let Err(error) = result else { return Ok(()) };
         if progressed {
             retry.progress();

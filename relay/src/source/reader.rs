@@ -86,6 +86,7 @@ async fn read(
         let retry = retries.after(error, progress)?;
         metrics.retries.get_or_create(&StageLabel { stage: "source" }).inc();
         let error = Chain(&retry.error).to_string();
+        metrics.source_view.failed(error.clone());
         let pause_ms = retry.pause.as_millis();
         if retry.is_news() {
             warn!(%error, failures = retry.failures, pause_ms, "binlog stream lost, trying again");

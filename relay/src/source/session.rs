@@ -74,7 +74,9 @@ impl Session {
             by_gtids = position.gtid_set.is_some(),
             "binlog stream opened"
         );
+        let version = connection.server_version().to_owned();
         let stream = connection.dump(&self.replica, &from, self.heartbeat).await?;
+        self.metrics.source_view.opened(position.server_uuid, &version);
         Ok((stream, assembler))
     }
 
@@ -163,6 +165,7 @@ impl Session {
         self.metrics.transactions_read.inc_by(counts.transactions);
         self.metrics.outbox_rows_read.inc_by(counts.outbox_rows);
         self.metrics.binlog_bytes_read.inc_by(counts.bytes);
+        self.metrics.source_view.read_up_to(assembler.place().coordinates);
     }
 }
 

@@ -6,6 +6,7 @@ mod activity;
 pub mod command;
 mod lag;
 mod report;
+mod source_view;
 mod text;
 
 use std::{
@@ -16,19 +17,19 @@ use std::{
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
-use uuid::Uuid;
 
 pub use self::{
     activity::{Activity, Summary},
     command::StatusError,
     lag::{Lag, LagWatch},
     report::StatusReport,
+    source_view::{Seen, Server, SourceView},
     text::render,
 };
 use crate::{
     config::Config,
     metrics::{Metrics, StageLabel},
-    position::{BinlogCoordinates, Position},
+    position::Position,
     publish::Committed,
 };
 
@@ -56,13 +57,6 @@ pub enum Stage {
     Publish,
 }
 
-/// The server behind the connection.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Server {
-    pub uuid: Uuid,
-    pub version: String,
-}
-
 /// Shared by handle.
 #[derive(Debug, Clone)]
 pub struct Status {
@@ -84,9 +78,6 @@ struct Shared {
 struct Now {
     state: State,
     since: Timestamp,
-    server: Option<(Server, Timestamp)>,
-    connected: bool,
-    read_position: Option<BinlogCoordinates>,
     committed: Option<watch::Receiver<Committed>>,
     lag_bytes: Option<u64>,
     last_error: Option<report::LastError>,
@@ -97,9 +88,6 @@ impl Status {
         let now = Now {
             state: State::Starting,
             since: Timestamp::now(),
-            server: None,
-            connected: false,
-            read_position: None,
             committed: None,
             lag_bytes: None,
             last_error: None,
@@ -127,20 +115,6 @@ impl Status {
         }
     }
 
-    pub fn connected(&self, server: Server) {
-        let mut now = self.now();
-        now.server = Some((server, Timestamp::now()));
-        now.connected = true;
-    }
-
-    pub fn disconnected(&self) {
-        self.now().connected = false;
-    }
-
-    pub fn read_up_to(&self, position: BinlogCoordinates) {
-        self.now().read_position = Some(position);
-    }
-
     /// A publisher runs and reports here.
     pub fn publishing(&self, committed: watch::Receiver<Committed>) {
         self.now().committed = Some(committed);
@@ -155,25 +129,23 @@ impl Status {
         self.now().lag_bytes = Some(bytes);
     }
 
-    /// A failure that is tried again. `message` is the error with its causes; errors hold no secrets.
+    /// Everything is started again after a failure. `message` is the error with its causes; errors
+    /// hold no secrets.
     pub fn retrying(&self, stage: Stage, message: &str) {
         self.shared.metrics.retries.get_or_create(&stage.label()).inc();
-        self.failed(stage, message);
+        self.now().last_error = Some(report::LastError::now(stage, message.to_owned()));
         self.enter(State::Retrying);
-    }
-
-    pub fn failed(&self, stage: Stage, message: &str) {
-        self.now().last_error = Some(report::LastError {
-            at: Timestamp::now(),
-            stage: stage.to_string(),
-            message: message.to_owned(),
-        });
     }
 
     /// Ready is: the source is connected, older relays are fenced and the committed position is
     /// known. Else the reason.
     pub fn readiness(&self) -> Result<(), String> {
-        self.now().readiness()
+        self.now().readiness(&self.source())
+    }
+
+    fn source(&self) -> Source {
+        let metrics = &self.shared.metrics;
+        Source { connected: metrics.source_connected.get() == 1, seen: metrics.source_view.seen() }
     }
 
     pub fn report(&self) -> StatusReport {
@@ -181,8 +153,9 @@ impl Status {
         let activity = metrics.activity.summary();
         let retries =
             |stage: Stage| metrics.retries.get(&stage.label()).map_or(0, |counter| counter.get());
+        let source = self.source();
         let now = self.now();
-        let readiness = now.readiness();
+        let readiness = now.readiness(&source);
         StatusReport {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             name: name.clone(),
@@ -192,7 +165,7 @@ impl Status {
             ready: readiness.is_ok(),
             not_ready: readiness.err(),
             uptime_seconds: metrics.activity.uptime().as_secs_f64(),
-            source: now.source(address),
+            source: source.report(address),
             kafka: kafka.clone(),
             committed: now.committed(),
             lag: report::Lag {
@@ -213,7 +186,7 @@ impl Status {
                 source: retries(Stage::Source),
                 publish: retries(Stage::Publish),
             },
-            last_error: now.last_error.clone(),
+            last_error: now.last_error(&source).cloned(),
             totals: report::Totals {
                 transactions_read: metrics.transactions_read.get(),
                 outbox_rows_read: metrics.outbox_rows_read.get(),
@@ -230,18 +203,41 @@ impl Status {
     }
 }
 
+/// What the source's reader said.
+struct Source {
+    connected: bool,
+    seen: Seen,
+}
+
+impl Source {
+    fn report(&self, address: &str) -> report::Source {
+        let server = self.seen.server.as_ref();
+        report::Source {
+            address: address.to_owned(),
+            connected: self.connected,
+            connected_since: server.filter(|_| self.connected).map(|server| server.opened_at),
+            server_uuid: server.map(|server| server.uuid),
+            version: server.map(|server| server.version.clone()),
+            read_position: self.seen.read_position.clone(),
+        }
+    }
+}
+
 impl Now {
-    fn readiness(&self) -> Result<(), String> {
+    fn readiness(&self, source: &Source) -> Result<(), String> {
+        let because = || {
+            let error = self.last_error(source);
+            error.map(|error| format!(": {}", error.message)).unwrap_or_default()
+        };
         match self.state {
-            State::Publishing if !self.connected => Err("the source is not connected".to_owned()),
+            State::Publishing if !source.connected => {
+                Err(format!("the source is not connected{}", because()))
+            }
             State::Publishing if self.committed.is_none() => {
                 Err("the committed position is not known".to_owned())
             }
             State::Publishing => Ok(()),
-            State::Retrying => {
-                let reason = self.last_error.as_ref().map(|error| format!(": {}", error.message));
-                Err(format!("retrying after a failure{}", reason.unwrap_or_default()))
-            }
+            State::Retrying => Err(format!("retrying after a failure{}", because())),
             State::Starting
             | State::Fencing
             | State::Connecting
@@ -250,16 +246,10 @@ impl Now {
         }
     }
 
-    fn source(&self, address: &str) -> report::Source {
-        let server = self.server.as_ref();
-        report::Source {
-            address: address.to_owned(),
-            connected: self.connected,
-            connected_since: server.filter(|_| self.connected).map(|(_, since)| *since),
-            server_uuid: server.map(|(server, _)| server.uuid),
-            version: server.map(|(server, _)| server.version.clone()),
-            read_position: self.read_position.clone(),
-        }
+    /// The pipeline's or the source's, whichever came later.
+    fn last_error<'a>(&'a self, source: &'a Source) -> Option<&'a report::LastError> {
+        let errors = [&self.last_error, &source.seen.last_error];
+        errors.into_iter().flatten().max_by_key(|error| error.at)
     }
 
     fn committed(&self) -> Option<report::Committed> {

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::State;
+use super::{Stage, State};
 use crate::{
     config::Delivery,
     position::{BinlogCoordinates, Position},
@@ -93,11 +93,18 @@ pub struct Retries {
     pub publish: u64,
 }
 
+/// A failure that was tried again, or the one that ended the relay.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LastError {
     pub at: Timestamp,
     pub stage: String,
     pub message: String,
+}
+
+impl LastError {
+    pub(super) fn now(stage: Stage, message: String) -> Self {
+        Self { at: Timestamp::now(), stage: stage.to_string(), message }
+    }
 }
 
 /// Since the process started.

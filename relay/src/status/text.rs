@@ -1,17 +1,12 @@
 //! The status as text, for a terminal.
 
-use std::fmt::{self, Display, Write};
+use std::fmt::Display;
 
 use super::report::StatusReport;
 
 /// One line for each fact, values aligned.
 pub fn render(report: &StatusReport) -> String {
-    let mut text = String::new();
-    for (name, value) in lines(report) {
-        // Writing to a string cannot fail.
-        let _: fmt::Result = writeln!(text, "{name:<18}{value}");
-    }
-    text
+    lines(report).into_iter().map(|(name, value)| format!("{name:<18}{value}\n")).collect()
 }
 
 fn lines(report: &StatusReport) -> Vec<(&'static str, String)> {
