@@ -6,7 +6,7 @@ use crate::{
     failure::Failure,
     pipeline::PipelineError,
     publish::{PublishError, RecordError},
-    source::SourceError,
+    source::{SourceError, mysql::ConnectionError, server::ServerError},
 };
 
 /// Stable: scripts and unit files rely on them. The numbers are those of sysexits.h.
@@ -58,7 +58,9 @@ impl From<&PipelineError> for ExitCode {
             | PipelineError::SourceFinished
             | PipelineError::PublisherPanicked
             | PipelineError::Thread(_) => Self::Internal,
-            PipelineError::GraceExceeded { .. } | PipelineError::GaveUp { .. } => Self::TryAgain,
+            PipelineError::GraceExceeded { .. }
+            | PipelineError::SourceAway { .. }
+            | PipelineError::GaveUp { .. } => Self::TryAgain,
         }
     }
 }
@@ -111,8 +113,9 @@ impl From<&SourceError> for ExitCode {
     fn from(error: &SourceError) -> Self {
         match error {
             SourceError::Rows { .. } | SourceError::Record { .. } => Self::Data,
-            SourceError::Connection(_)
-            | SourceError::Server(_)
+            SourceError::Connection(error)
+            | SourceError::Server(ServerError::Connection(error)) => error.into(),
+            SourceError::Server(_)
             | SourceError::Unfit(_)
             | SourceError::Start(_)
             | SourceError::Event { .. }
@@ -123,5 +126,85 @@ impl From<&SourceError> for ExitCode {
             SourceError::Panicked { .. } => Self::Internal,
             SourceError::Repeated { error, .. } => Self::from(&**error),
         }
+    }
+}
+
+impl From<&ConnectionError> for ExitCode {
+    fn from(error: &ConnectionError) -> Self {
+        match error {
+            ConnectionError::File { .. } | ConnectionError::Pem { .. } => Self::Usage,
+            ConnectionError::Unreachable { .. }
+            | ConnectionError::TimedOut { .. }
+            | ConnectionError::Lost { .. }
+            | ConnectionError::Silent { .. }
+            | ConnectionError::Ended
+            | ConnectionError::TlsNotOffered
+            | ConnectionError::Tls { .. }
+            | ConnectionError::AuthenticationPlugin { .. }
+            | ConnectionError::PublicKey
+            | ConnectionError::Protocol { .. }
+            | ConnectionError::Refused(_) => Self::Unavailable,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::publish::{BrokerError, RecordPlace, SettingsError};
+
+    fn code(error: impl Into<PipelineError>) -> i32 {
+        ExitCode::from(&Failure::Pipeline(error.into())).into()
+    }
+
+    fn place() -> Box<RecordPlace> {
+        Box::new(RecordPlace {
+            topic: "t".to_owned(),
+            partition: None,
+            event_id: None,
+            bytes: 1,
+            coordinates: None,
+        })
+    }
+
+    #[test]
+    fn another_relay_and_a_broker_that_refuses_are_unavailable() {
+        let denied = BrokerError::AuthenticationFailed { doing: "d", reason: "r".to_owned() };
+
+        assert_eq!(code(PublishError::AnotherRelay { source_name: "s".to_owned() }), 69);
+        assert_eq!(code(PublishError::from(denied)), 69);
+        assert_eq!(code(PublishError::from(RecordError::TopicDenied { place: place() })), 69);
+    }
+
+    #[test]
+    fn row_that_cannot_be_published_is_bad_data() {
+        let too_large = RecordError::TooLarge { place: place(), reason: "r".to_owned() };
+
+        assert_eq!(code(PublishError::from(too_large)), 65);
+        assert_eq!(code(PublishError::from(RecordError::InvalidTopic { place: place() })), 65);
+    }
+
+    #[test]
+    fn limits_of_time_ask_to_be_started_again() {
+        let last = Box::new(PipelineError::SourceFinished);
+
+        assert_eq!(code(PipelineError::GraceExceeded { grace: Duration::ZERO }), 75);
+        assert_eq!(code(PipelineError::SourceAway { away: Duration::ZERO }), 75);
+        assert_eq!(code(PipelineError::GaveUp { failing_for: Duration::ZERO, last }), 75);
+    }
+
+    #[test]
+    fn panics_are_faults_of_the_relay() {
+        assert_eq!(code(PipelineError::PublisherPanicked), 70);
+        assert_eq!(code(PipelineError::SourcePanicked { message: "m".to_owned() }), 70);
+    }
+
+    #[test]
+    fn settings_are_a_matter_of_the_configuration() {
+        let refused = SettingsError::PropertyRefused { name: "acks".to_owned(), reason: "r" };
+
+        assert_eq!(ExitCode::from(&Failure::Settings(refused)), ExitCode::Usage);
     }
 }

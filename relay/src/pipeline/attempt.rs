@@ -10,7 +10,7 @@ use tracing::info;
 use super::{
     PipelineError,
     halves::{Ended, Halves},
-    lag,
+    lag, outage,
     supervisor::{Attempt, Outcome},
 };
 use crate::{
@@ -162,6 +162,11 @@ impl Relay {
         let ended = tokio::select! {
             ended = &mut running => ended,
             never = lag.run() => match never {},
+            away = outage::longer_than(limits.retry_time_max, &self.metrics) => {
+                stop.cancel();
+                running.await;
+                return Err(PipelineError::SourceAway { away });
+            }
         };
         match ended {
             Ended::Drained => Ok(()),

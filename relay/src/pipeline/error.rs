@@ -24,6 +24,8 @@ pub enum PipelineError {
          start resumes from the checkpoint"
     )]
     GraceExceeded { grace: Duration },
+    #[error("the source was away for {away:?}, longer than limits.retry_time_max")]
+    SourceAway { away: Duration },
     #[error("gave up after {failing_for:?} without a commit (limits.retry_time_max)")]
     GaveUp {
         failing_for: Duration,
@@ -41,15 +43,19 @@ impl PipelineError {
             Self::SourcePanicked { .. } | Self::SourceFinished | Self::Thread(_) => {
                 Disposition::Retry
             }
-            Self::PublisherPanicked | Self::GraceExceeded { .. } | Self::GaveUp { .. } => {
-                Disposition::Halt
-            }
+            Self::PublisherPanicked
+            | Self::GraceExceeded { .. }
+            | Self::SourceAway { .. }
+            | Self::GaveUp { .. } => Disposition::Halt,
         }
     }
 
     pub fn stage(&self) -> Stage {
         match self {
-            Self::Source(_) | Self::SourcePanicked { .. } | Self::SourceFinished => Stage::Source,
+            Self::Source(_)
+            | Self::SourcePanicked { .. }
+            | Self::SourceFinished
+            | Self::SourceAway { .. } => Stage::Source,
             Self::Publish(_)
             | Self::PublisherPanicked
             | Self::Thread(_)

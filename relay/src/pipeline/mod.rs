@@ -16,6 +16,7 @@ mod attempt;
 mod error;
 mod halves;
 mod lag;
+mod outage;
 mod retry;
 mod supervisor;
 
