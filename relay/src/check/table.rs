@@ -1,11 +1,9 @@
 //! Checks → a table for a terminal.
 
-use std::fmt::{self, Write};
-
 use super::{Check, Verdict, worst};
 
 /// Longer texts go below their line instead of widening the table.
-const COLUMN_MAX: usize = 48;
+const COLUMN_MAX: usize = 40;
 
 /// Aligned columns; a repair stands under its line.
 pub fn render(checks: &[Check]) -> String {
@@ -13,45 +11,39 @@ pub fn render(checks: &[Check]) -> String {
         let widths = checks.iter().map(|check| text(check).chars().count());
         widths.chain([heading.len()]).filter(|width| *width <= COLUMN_MAX).max().unwrap_or(0)
     };
-    let name = width(|check| &check.name, "check");
-    let actual = width(|check| &check.actual, "actual");
-    let mut text = String::new();
-    line(&mut text, format_args!("{:<7}  {:<name$}  {:<actual$}  required", "", "check", "actual"));
+    let name_width = width(|check| &check.name, "check");
+    let actual_width = width(|check| &check.actual, "actual");
+    let line = |verdict: &str, name: &str, actual: &str, required: &str| {
+        let line =
+            format!("{verdict:<7}  {name:<name_width$}  {actual:<actual_width$}  {required}");
+        format!("{}\n", line.trim_end())
+    };
+    let mut text = line("", "check", "actual", "required");
     for check in checks {
         let verdict = match check.verdict {
             Verdict::Ok => "ok",
             Verdict::Warning => "warning",
             Verdict::Failed => "FAILED",
         };
-        let Check { name: check_name, actual: found, required, repair, .. } = check;
-        line(
-            &mut text,
-            format_args!("{verdict:<7}  {check_name:<name$}  {found:<actual$}  {required}"),
-        );
-        if let Some(repair) = repair {
-            line(&mut text, format_args!("         → {repair}"));
+        text.push_str(&line(verdict, &check.name, &check.actual, &check.required));
+        if let Some(repair) = &check.repair {
+            text.push_str(&format!("         → {repair}\n"));
         }
     }
-    let count = |verdict| checks.iter().filter(|check| check.verdict == verdict).count();
-    let (failed, warnings) = (count(Verdict::Failed), count(Verdict::Warning));
-    let summary = match worst(checks) {
-        Verdict::Ok => format!("all {} checks passed", checks.len()),
-        Verdict::Warning => format!("no check failed, {warnings} warned"),
-        Verdict::Failed => {
-            format!("{failed} failed, {warnings} warned, of {} checks", checks.len())
-        }
-    };
-    line(&mut text, format_args!("{summary}"));
+    text.push_str(&summary(checks));
     text
 }
 
-fn line(text: &mut String, content: fmt::Arguments<'_>) {
-    // Writing to a string cannot fail.
-    let start = text.len();
-    let _: fmt::Result = text.write_fmt(content);
-    let end = text.trim_end().len().max(start);
-    text.truncate(end);
-    text.push('\n');
+fn summary(checks: &[Check]) -> String {
+    let count = |verdict| checks.iter().filter(|check| check.verdict == verdict).count();
+    let (failed, warnings) = (count(Verdict::Failed), count(Verdict::Warning));
+    match worst(checks) {
+        Verdict::Ok => format!("all {} checks passed\n", checks.len()),
+        Verdict::Warning => format!("no check failed, {warnings} warned\n"),
+        Verdict::Failed => {
+            format!("{failed} failed, {warnings} warned, of {} checks\n", checks.len())
+        }
+    }
 }
 
 #[cfg(test)]
