@@ -74,9 +74,9 @@ impl Emission {
         self.is_at_position = true;
     }
 
-    /// Reading goes on here, in another file.
+    /// Reading goes on here, between two transactions.
     pub(super) fn rotate_to(&mut self, boundary: BinlogCoordinates) {
-        if self.is_at_position {
+        if self.is_at_position && self.boundary != boundary {
             self.boundary = boundary;
             self.has_moved = true;
         }

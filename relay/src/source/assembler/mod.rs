@@ -137,6 +137,11 @@ impl Assembler {
             EventType::FORMAT_DESCRIPTION if event.header.log_pos != 0 => {
                 self.expect_idle(event_type)?;
             }
+            // Nothing can stand between a file's start and here, and an idle server's binlog ends here.
+            EventType::PREVIOUS_GTIDS => {
+                self.expect_idle(event_type)?;
+                self.emission.rotate_to(self.end());
+            }
             EventType::INCIDENT => {
                 let message = incident_message(event.body).into_owned();
                 return Err(self.fault(TransactionFault::Incident { message }));
@@ -150,7 +155,6 @@ impl Assembler {
     fn other(&self, event_type: EventType, header: &EventHeader) -> Result<(), SourceError> {
         match event_type {
             EventType::FORMAT_DESCRIPTION
-            | EventType::PREVIOUS_GTIDS
             | EventType::HEARTBEAT
             | EventType::HEARTBEAT_V2
             | EventType::TRANSACTION_PAYLOAD
@@ -345,10 +349,7 @@ impl Assembler {
         // SERVER: a dump begins with an artificial rotate to where it begins, and each further file
         // with one to itself. They say where we read, not what we have read.
         if !event.header.is_artificial() {
-            self.emission.rotate_to(BinlogCoordinates {
-                file: Arc::clone(&self.file),
-                position: rotate.position,
-            });
+            self.emission.rotate_to(self.end());
         }
         Ok(())
     }
@@ -356,7 +357,7 @@ impl Assembler {
     /// The transaction has come to its end.
     fn finish(&mut self) -> Result<(), SourceError> {
         let transaction = self.transaction.take().expect("only a transaction that began ends");
-        let boundary = BinlogCoordinates { file: Arc::clone(&self.file), position: self.end.get() };
+        let boundary = self.end();
         let gtid = transaction.gtid;
         self.tables.end_statement();
         self.counts.transactions += 1;
@@ -403,12 +404,14 @@ impl Assembler {
     /// Behind the last event, for messages.
     pub(super) fn place(&self) -> Place {
         Place {
-            coordinates: BinlogCoordinates {
-                file: Arc::clone(&self.file),
-                position: self.end.get(),
-            },
+            coordinates: self.end(),
             gtid: self.transaction.as_ref().and_then(|transaction| transaction.gtid),
         }
+    }
+
+    /// Behind the last event that stands in a file.
+    fn end(&self) -> BinlogCoordinates {
+        BinlogCoordinates { file: Arc::clone(&self.file), position: self.end.get() }
     }
 
     fn boxed_place(&self) -> Box<Place> {

@@ -6,7 +6,10 @@
 
 use std::{io, time::Duration};
 
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::{
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
+    time::Instant,
+};
 
 use super::ConnectionError;
 
@@ -28,8 +31,11 @@ pub(super) struct PacketStream {
     start: usize,
     end: usize,
     sequence: u8,
-    /// Longest wait for the next byte.
+    /// Longest silence.
     read_timeout: Duration,
+    /// When the last byte came, or the last command was sent. Kept here because a wait may be given up
+    /// and begun anew, and the silence goes on all the same.
+    silent_since: Instant,
     /// Of the payload being read in pieces.
     payload: Remaining,
 }
@@ -50,12 +56,14 @@ impl PacketStream {
             end: 0,
             sequence: 0,
             read_timeout,
+            silent_since: Instant::now(),
             payload: Remaining::default(),
         }
     }
 
     pub(super) fn set_read_timeout(&mut self, read_timeout: Duration) {
         self.read_timeout = read_timeout;
+        self.silent_since = Instant::now();
     }
 
     /// Gives the stream back for the TLS handshake. What was read ahead of it would be lost, so it
@@ -86,7 +94,9 @@ impl PacketStream {
             self.stream.write_all(&packet).await?;
             self.stream.flush().await
         };
-        sent.await.map_err(|error| ConnectionError::Lost { error })
+        sent.await.map_err(|error| ConnectionError::Lost { error })?;
+        self.silent_since = Instant::now();
+        Ok(())
     }
 
     /// Sends a command, which starts a new exchange.
@@ -209,7 +219,8 @@ impl PacketStream {
             if free.is_empty() {
                 return Err(ConnectionError::Protocol { what: "a packet larger than the buffer" });
             }
-            let read = tokio::time::timeout(self.read_timeout, self.stream.read(free))
+            let until = self.silent_since + self.read_timeout;
+            let read = tokio::time::timeout_at(until, self.stream.read(free))
                 .await
                 .map_err(|_| ConnectionError::Silent { after: self.read_timeout })?
                 .map_err(|error| ConnectionError::Lost { error })?;
@@ -218,6 +229,7 @@ impl PacketStream {
                 return Err(ConnectionError::Lost { error });
             }
             self.end += read;
+            self.silent_since = Instant::now();
         }
         Ok(())
     }
@@ -325,5 +337,23 @@ mod tests {
         let mut stream = PacketStream::new(Box::new(client), Duration::from_secs(3));
 
         assert!(matches!(stream.ready().await, Err(ConnectionError::Silent { .. })));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn silence_is_noticed_by_one_who_looks_at_other_things_in_between() {
+        let (client, _server) = tokio::io::duplex(64);
+        let mut stream = PacketStream::new(Box::new(client), Duration::from_secs(3));
+        let looks = async {
+            loop {
+                let look = tokio::time::timeout(Duration::from_secs(1), stream.ready()).await;
+                if let Ok(ready) = look {
+                    return ready;
+                }
+            }
+        };
+
+        let noticed = tokio::time::timeout(Duration::from_secs(4), looks).await;
+
+        assert!(matches!(noticed, Ok(Err(ConnectionError::Silent { .. }))), "{noticed:?}");
     }
 }

@@ -1,0 +1,8 @@
+//! The source against real servers.
+
+mod accounts;
+mod columns;
+mod faults;
+mod reading;
+mod refusals;
+mod stage;

@@ -1,0 +1,126 @@
+//! What halts, and what it says.
+
+use anyhow::Result;
+use rowpost::{
+    config::StartPolicy,
+    position::BinlogCoordinates,
+    source::{SourceError, start::StartError},
+};
+use rowpost_tests::{MysqlServer, Setup, needs, tier::Tier};
+use serde_json::json;
+
+use crate::stage::Stage;
+
+#[tokio::test]
+async fn prepared_xa_branch_with_outbox_rows_halts_and_is_named() -> Result<()> {
+    for (tier, setup) in [(Tier::Mysql9, Setup::Current), (Tier::Mysql57, Setup::Reference)] {
+        needs!(tier);
+        let stage = Stage::new(MysqlServer::shared(setup).await?).await?;
+        let mut reading = stage.read().await?;
+        let mut writer = stage.writer().await?;
+        let xid = format!("'{}'", stage.database);
+
+        // Passed: no outbox rows; then one phase.
+        writer.run(&format!("xa start {xid}")).await?;
+        writer.insert_other(10).await?;
+        for statement in ["end", "prepare", "commit"] {
+            writer.run(&format!("xa {statement} {xid}")).await?;
+        }
+        writer.run(&format!("xa start {xid}")).await?;
+        writer.insert(&[10]).await?;
+        writer.run(&format!("xa end {xid}")).await?;
+        writer.run(&format!("xa commit {xid} one phase")).await?;
+        reading.expect(&writer.committed).await?;
+        writer.run(&format!("xa start {xid}")).await?;
+        writer.insert(&[10]).await?;
+        for statement in ["end", "prepare", "commit"] {
+            writer.run(&format!("xa {statement} {xid}")).await?;
+        }
+
+        let error = reading.error().await?;
+        assert!(error.contains(&format!("`{}.outbox`", stage.database)), "{error}");
+        assert!(error.contains("XA transaction X'"), "{error}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn purged_binlog_halts_and_names_what_is_missing() -> Result<()> {
+    for (tier, setup) in [(Tier::Mysql9, Setup::Current), (Tier::Mysql57, Setup::Reference)] {
+        needs!(tier);
+        let mysql = MysqlServer::start(setup).await?;
+        let stage = Stage::new(&mysql).await?;
+        let start = stage.start(StartPolicy::Latest).await?;
+        let mut writer = stage.writer().await?;
+        writer.insert(&[10]).await?;
+        writer.run("flush binary logs").await?;
+        let end = stage.start(StartPolicy::Latest).await?;
+        writer.run(&format!("purge binary logs to '{}'", end.coordinates.file)).await?;
+
+        let ended = stage.read_from(start.clone()).await?.ended().await?;
+
+        match ended {
+            Err(SourceError::Start(StartError::GtidsPurged { missing })) => {
+                assert_eq!(missing.count(), 1);
+            }
+            Err(SourceError::Start(StartError::FilePurged { wanted, .. })) => {
+                assert_eq!(wanted, start.coordinates);
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn another_server_without_gtids_is_refused() -> Result<()> {
+    needs!(Tier::Mysql57);
+    let (one, two) =
+        (MysqlServer::start(Setup::Reference).await?, MysqlServer::start(Setup::Reference).await?);
+    let start = Stage::new(&one).await?.start(StartPolicy::Latest).await?;
+
+    let ended = Stage::new(&two).await?.read_from(start).await?.ended().await?;
+
+    assert!(matches!(ended, Err(SourceError::Start(StartError::OtherServer { .. }))), "{ended:?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn position_inside_a_transaction_halts() -> Result<()> {
+    needs!(Tier::Mysql57);
+    let stage = Stage::new(MysqlServer::shared(Setup::Reference).await?).await?;
+    let mut start = stage.start(StartPolicy::Latest).await?;
+    let mut writer = stage.writer().await?;
+    writer.insert(&[10]).await?;
+
+    // Behind the GTID event and BEGIN.
+    let BinlogCoordinates { file, position } = &start.coordinates;
+    let show = format!("show binlog events in '{file}' from {position} limit 2, 1");
+    let event: mysql_async::Row = stage.mysql.value(&show).await?;
+    start.coordinates.position = event.get("Pos").expect("events have positions");
+    let error = stage.read_from(start).await?.error().await?;
+
+    assert!(error.contains("lies inside a transaction"), "{error}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn wrong_password_halts_and_an_absent_server_is_waited_for() -> Result<()> {
+    needs!(Tier::Mysql9);
+    let mysql = MysqlServer::shared(Setup::Current).await?;
+    let mut stage = Stage::new(mysql).await?;
+    let start = stage.start(StartPolicy::Latest).await?;
+
+    stage.set("/mysql/url", json!(mysql.url_as("nobody", "wrong")?));
+    let error = stage.read_from(start.clone()).await?.error().await?;
+    assert!(error.contains("Access denied"), "{error}");
+    assert!(error.contains("mysql.password_file"), "{error}");
+
+    stage.set("/mysql/url", json!("mysql://root@127.0.0.1:1"));
+    let reading = stage.read_from(start).await?;
+    rowpost_tests::eventually("it tries again and again", crate::stage::DEADLINE, async || {
+        reading.retries() > 3
+    })
+    .await;
+    reading.stop().await
+}
