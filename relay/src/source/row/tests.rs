@@ -1,3 +1,5 @@
+//! Rows events and JSON made by hand: what each byte decides, and what is refused.
+
 use super::{JsonStyle, Jsonb, RowDecoder, RowImage, RowsEvent, RowsKind, Value};
 use crate::source::{
     DecodeError, Malformed,

@@ -1,3 +1,5 @@
+//! Table maps made by hand: types, optional metadata, descriptions that fit and that do not.
+
 use super::{ColumnDescription, ColumnKind, DescribeError, TableMap, charset::Charset};
 use crate::source::{DecodeError, Malformed};
 
