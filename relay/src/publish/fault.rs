@@ -38,6 +38,38 @@ pub(crate) enum Fault {
     Unlisted,
 }
 
+/// The broker is electing, loading, moving or overloaded: the same request goes through later.
+const BUSY: [Code; 28] = [
+    Code::WaitingForCoordinator,
+    Code::InProgress,
+    Code::Retry,
+    Code::ISRInsufficient,
+    Code::NoEnt,
+    Code::LeaderNotAvailable,
+    Code::NotLeaderForPartition,
+    Code::BrokerNotAvailable,
+    Code::ReplicaNotAvailable,
+    Code::CoordinatorLoadInProgress,
+    Code::CoordinatorNotAvailable,
+    Code::NotCoordinator,
+    Code::NotEnoughReplicas,
+    Code::NotEnoughReplicasAfterAppend,
+    Code::NotController,
+    Code::ConcurrentTransactions,
+    Code::TransactionCoordinatorFenced,
+    Code::KafkaStorageError,
+    Code::FencedLeaderEpoch,
+    Code::UnknownLeaderEpoch,
+    Code::StaleBrokerEpoch,
+    Code::OffsetNotAvailable,
+    Code::PreferredLeaderNotAvailable,
+    Code::EligibleLeadersNotAvailable,
+    Code::ThrottlingQuotaExceeded,
+    Code::UnknownTopicId,
+    Code::OutOfOrderSequenceNumber,
+    Code::InvalidMessage,
+];
+
 impl Fault {
     #[expect(
         clippy::wildcard_enum_match_arm,
@@ -60,34 +92,7 @@ impl Fault {
             | Code::MessageTimedOut
             | Code::TimedOutQueue
             | Code::RequestTimedOut => Self::TimedOut,
-            Code::WaitingForCoordinator
-            | Code::InProgress
-            | Code::Retry
-            | Code::ISRInsufficient
-            | Code::NoEnt
-            | Code::LeaderNotAvailable
-            | Code::NotLeaderForPartition
-            | Code::BrokerNotAvailable
-            | Code::ReplicaNotAvailable
-            | Code::CoordinatorLoadInProgress
-            | Code::CoordinatorNotAvailable
-            | Code::NotCoordinator
-            | Code::NotEnoughReplicas
-            | Code::NotEnoughReplicasAfterAppend
-            | Code::NotController
-            | Code::ConcurrentTransactions
-            | Code::TransactionCoordinatorFenced
-            | Code::KafkaStorageError
-            | Code::FencedLeaderEpoch
-            | Code::UnknownLeaderEpoch
-            | Code::StaleBrokerEpoch
-            | Code::OffsetNotAvailable
-            | Code::PreferredLeaderNotAvailable
-            | Code::EligibleLeadersNotAvailable
-            | Code::ThrottlingQuotaExceeded
-            | Code::UnknownTopicId
-            | Code::OutOfOrderSequenceNumber
-            | Code::InvalidMessage => Self::Busy,
+            code if BUSY.contains(&code) => Self::Busy,
             Code::Authentication
             | Code::SaslAuthenticationFailed
             | Code::UnsupportedSASLMechanism
