@@ -148,11 +148,11 @@ impl Relay {
 
     /// SIGSTOP and SIGCONT: a relay that stands still, as on a stopped virtual machine.
     pub fn pause(&self) -> Result<()> {
-        self.running_id()?.signal(Signal::STOP)
+        self.running_id()?.pause()
     }
 
     pub fn resume(&self) -> Result<()> {
-        self.running_id()?.signal(Signal::CONT)
+        self.running_id()?.resume()
     }
 
     /// Waits until it ends by itself.

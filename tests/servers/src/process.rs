@@ -21,6 +21,7 @@ use serde::{Deserialize, Serialize};
 use crate::command;
 
 const POLL_INTERVAL: Duration = Duration::from_millis(10);
+const PAUSE_LIMIT: Duration = Duration::from_secs(10);
 
 /// Whether a process goes with the one that started it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,6 +82,27 @@ impl ProcessId {
         Ok(())
     }
 
+    /// SIGSTOP, and waits until no thread runs any more. Connections stand, nothing answers: as a
+    /// network that swallows packets looks.
+    pub fn pause(&self) -> Result<()> {
+        self.signal(Signal::STOP)?;
+        let started = Instant::now();
+        // SERVER: signal(7): the signal stops each thread when that thread next notices, which on a
+        // busy machine is after kill(2) has returned.
+        while !has_stopped(self.pid) {
+            if started.elapsed() >= PAUSE_LIMIT {
+                bail!("process {} still runs {PAUSE_LIMIT:?} after SIGSTOP", self.pid);
+            }
+            thread::sleep(Duration::from_millis(1));
+        }
+        Ok(())
+    }
+
+    /// SIGCONT: ends a pause.
+    pub fn resume(&self) -> Result<()> {
+        self.signal(Signal::CONT)
+    }
+
     /// Sends a signal; a process that is gone already is none to complain about.
     pub fn signal(&self, signal: Signal) -> Result<()> {
         if !self.is_running() {
@@ -116,6 +138,16 @@ fn stat(pid: i32) -> Option<(u64, bool)> {
     let fields: Vec<&str> = fields.split_whitespace().collect();
     let is_zombie = matches!(fields.first(), Some(&"Z" | &"X"));
     Some((fields.get(19)?.parse().ok()?, is_zombie))
+}
+
+/// Whether every thread is stopped, or the process is gone.
+fn has_stopped(pid: i32) -> bool {
+    let Ok(threads) = fs::read_dir(format!("/proc/{pid}/task")) else { return true };
+    threads.flatten().all(|thread| {
+        let stat = fs::read_to_string(thread.path().join("stat")).unwrap_or_default();
+        let state = stat.rsplit_once(')').map_or("", |(_, fields)| fields.trim_start());
+        state.is_empty() || state.starts_with(['T', 't', 'Z', 'X'])
+    })
 }
 
 /// Starts `command` with its output appended to `log`. The child must be waited for at its end.

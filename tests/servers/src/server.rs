@@ -8,7 +8,6 @@ use std::{
 };
 
 use anyhow::{Result, bail};
-use rustix::process::Signal;
 
 use crate::{
     command,
@@ -83,14 +82,13 @@ impl Server {
         self.running.as_ref().map(|(_, id)| *id).filter(ProcessId::is_running)
     }
 
-    /// SIGSTOP: connections stand, nothing answers; as a network that swallows packets looks.
+    /// Connections stand, nothing answers, until `resume`.
     pub fn pause(&self) -> Result<()> {
-        self.id().map_or(Ok(()), |id| id.signal(Signal::STOP))
+        self.id().map_or(Ok(()), |id| id.pause())
     }
 
-    /// SIGCONT: ends a pause.
     pub fn resume(&self) -> Result<()> {
-        self.id().map_or(Ok(()), |id| id.signal(Signal::CONT))
+        self.id().map_or(Ok(()), |id| id.resume())
     }
 
     pub fn port(&self) -> u16 {

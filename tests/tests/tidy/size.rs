@@ -49,25 +49,21 @@ fn function_name(code: &str) -> Option<&str> {
     is_item.then(|| after.split(['(', '<']).next().unwrap_or(after))
 }
 
-/// Lines of code from the function's first to its closing brace, which rustfmt puts under its `fn`.
+/// Lines of code between a function's braces, as clippy counts them. rustfmt puts the closing one under
+/// the `fn`.
 fn body(lines: &[Line]) -> usize {
     let indent = lines[0].code.len() - lines[0].code.trim_start().len();
     let end = format!("{}}}", " ".repeat(indent));
-    let mut length = 0;
-    for (index, Line { code, .. }) in lines.iter().enumerate() {
-        if !code.trim().is_empty() {
-            length += 1;
-        }
-        let is_declaration = code.trim_end().ends_with(';') && index < 8 && length == index + 1;
-        if *code == end || (index == 0 && code.trim_end().ends_with('}')) {
-            return length;
-        }
-        if is_declaration && !lines[..index].iter().any(|line| line.code.trim_end().ends_with('{'))
-        {
-            return length;
-        }
+    let code: Vec<&str> = lines.iter().map(|line| line.code.trim_end()).collect();
+    let Some(start) = code.iter().position(|code| code.ends_with(['{', ';', '}'])) else {
+        return 0;
+    };
+    // A declaration, or all of it on one line.
+    if !code[start].ends_with('{') {
+        return 0;
     }
-    length
+    let body = code[start + 1..].iter().take_while(|code| **code != end);
+    body.filter(|code| !code.is_empty()).count()
 }
 
 #[cfg(test)]
@@ -92,7 +88,7 @@ mod tests {
 
     #[test]
     fn function_over_the_limit_is_found_and_one_at_it_is_not() {
-        let (just, long) = (function(66), function(67));
+        let (just, long) = (function(70), function(71));
         let repository = Repository::of(&[("just.rs", &just), ("long.rs", &long)]);
 
         assert_eq!(functions(&repository), ["long.rs:2: `long` has 71 lines, at most 70"]);
