@@ -15,7 +15,8 @@ use std::{
 };
 
 use anyhow::{Context, Result, anyhow, bail};
-use rustix::process::{Pid, Signal, kill_process};
+pub use rustix::process::Signal;
+use rustix::process::{Pid, kill_process};
 use serde::{Deserialize, Serialize};
 
 use crate::command;
@@ -52,12 +53,12 @@ impl ProcessId {
     /// The process that has this pid now, even if it has ended and nobody has asked how.
     pub fn of(pid: u32) -> Option<Self> {
         let pid = i32::try_from(pid).ok()?;
-        let (start_ticks, _) = stat(pid)?;
+        let Stat { start_ticks, .. } = stat(pid)?;
         Some(Self { pid, start_ticks })
     }
 
     pub fn is_running(&self) -> bool {
-        stat(self.pid) == Some((self.start_ticks, false))
+        stat(self.pid).is_some_and(|stat| stat.start_ticks == self.start_ticks && !stat.is_zombie)
     }
 
     /// SIGTERM, then SIGKILL after `grace`.
@@ -130,14 +131,53 @@ impl ProcessId {
     }
 }
 
-/// Start time and whether only the entry is left; `None`: no such process.
-fn stat(pid: i32) -> Option<(u64, bool)> {
+/// What the kernel says of a process.
+struct Stat {
+    parent: i32,
+    start_ticks: u64,
+    /// Only the entry is left.
+    is_zombie: bool,
+}
+
+/// `None`: no such process.
+fn stat(pid: i32) -> Option<Stat> {
     let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     // SERVER: proc(5): the second field is the name in parentheses and may itself hold any of them.
     let (_, fields) = text.rsplit_once(')')?;
     let fields: Vec<&str> = fields.split_whitespace().collect();
-    let is_zombie = matches!(fields.first(), Some(&"Z" | &"X"));
-    Some((fields.get(19)?.parse().ok()?, is_zombie))
+    Some(Stat {
+        parent: fields.get(1)?.parse().ok()?,
+        start_ticks: fields.get(19)?.parse().ok()?,
+        is_zombie: matches!(fields.first(), Some(&"Z" | &"X")),
+    })
+}
+
+/// The running processes that this one has started, and those that they have.
+pub fn descendants() -> Result<Vec<ProcessId>> {
+    let mut all = Vec::new();
+    for entry in fs::read_dir("/proc").context("cannot read /proc")? {
+        if let Ok(pid) = entry?.file_name().to_string_lossy().parse::<i32>()
+            && let Some(stat) = stat(pid)
+        {
+            all.push((pid, stat));
+        }
+    }
+    let mut found = Vec::new();
+    let mut parents = vec![i32::try_from(std::process::id()).context("a pid fits in 31 bits")?];
+    while let Some(parent) = parents.pop() {
+        for (pid, stat) in all.iter().filter(|(_, stat)| stat.parent == parent) {
+            parents.push(*pid);
+            if !stat.is_zombie {
+                found.push(ProcessId { pid: *pid, start_ticks: stat.start_ticks });
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// The command such that its process dies with the thread that starts it.
+pub fn tied(command: &Command) -> Result<Command> {
+    wrapped(command, "setpriv", &["--pdeathsig", "KILL", "--"])
 }
 
 /// Whether every thread is stopped, or the process is gone.
@@ -154,7 +194,7 @@ fn has_stopped(pid: i32) -> bool {
 pub fn spawn(command: &Command, log: &Path, lifetime: Lifetime) -> Result<(Child, ProcessId)> {
     let mut command = match lifetime {
         Lifetime::Detached => wrapped(command, "setsid", &[])?,
-        Lifetime::Tied => wrapped(command, "setpriv", &["--pdeathsig", "KILL", "--"])?,
+        Lifetime::Tied => tied(command)?,
     };
     let output = File::options()
         .create(true)
@@ -213,4 +253,32 @@ fn spawn_on_keeper(command: Command) -> Result<Child> {
     let (answer, answered) = mpsc::sync_channel(1);
     keeper.send((command, answer)).map_err(|_| anyhow!("the keeper thread has ended"))?;
     answered.recv().context("the keeper thread has ended")?
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn descendants_are_children_and_theirs_and_only_while_they_run() {
+        let log = tempfile::NamedTempFile::new().unwrap();
+        let mut command = Command::new("sh");
+        command.args(["-c", "sleep 60 & echo $!; wait"]);
+
+        let (mut child, shell) = spawn(&command, log.path(), Lifetime::Tied).unwrap();
+        let sleeper = loop {
+            let said = fs::read_to_string(log.path()).unwrap();
+            if let Some(pid) = said.strip_suffix('\n') {
+                break ProcessId::of(pid.parse().unwrap()).unwrap();
+            }
+            thread::sleep(POLL_INTERVAL);
+        };
+        let running = descendants().unwrap();
+        sleeper.kill9().unwrap();
+        child.wait().unwrap();
+        let left = descendants().unwrap();
+
+        assert!(running.contains(&shell) && running.contains(&sleeper), "{running:?}");
+        assert!(!left.contains(&shell) && !left.contains(&sleeper), "{left:?}");
+    }
 }

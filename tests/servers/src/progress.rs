@@ -4,7 +4,10 @@ use std::{
     fs,
     io::IsTerminal,
     path::{Path, PathBuf},
-    sync::mpsc::{self, RecvTimeoutError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        mpsc::{self, RecvTimeoutError},
+    },
     thread,
     time::{Duration, Instant},
 };
@@ -24,6 +27,8 @@ const WORTH_A_LINE: Duration = Duration::from_millis(300);
 pub struct Step {
     bar: Option<ProgressBar>,
     what: String,
+    /// How far it is, for the next line where there is no terminal.
+    reached: Arc<Mutex<String>>,
 }
 
 impl Step {
@@ -32,6 +37,17 @@ impl Step {
         match &self.bar {
             Some(bar) => bar.set_message(format!("{}: {detail}", self.what)),
             None => eprintln!("  {detail}"),
+        }
+    }
+
+    /// Says how far the step is; may be called often.
+    pub fn at(&self, reached: &str) {
+        match &self.bar {
+            Some(bar) => bar.set_message(format!("{}: {reached}", self.what)),
+            None => {
+                let mut last = self.reached.lock().unwrap_or_else(PoisonError::into_inner);
+                reached.clone_into(&mut last);
+            }
         }
     }
 }
@@ -44,7 +60,7 @@ pub fn step<T>(
 ) -> Result<T> {
     let started = Instant::now();
     let bar = std::io::stderr().is_terminal().then(spinner);
-    let step = Step { bar, what: what.to_owned() };
+    let step = Step { bar, what: what.to_owned(), reached: Arc::default() };
     match &step.bar {
         Some(bar) => bar.set_message(what.to_owned()),
         None => eprintln!("{what} …"),
@@ -52,8 +68,8 @@ pub fn step<T>(
     let (finished, watched) = mpsc::channel::<()>();
     let watcher = {
         let (bar, what) = (step.bar.clone(), what.to_owned());
-        let growing = growing.map(Path::to_owned);
-        thread::spawn(move || watch(bar, &what, growing, started, &watched))
+        let (growing, reached) = (growing.map(Path::to_owned), Arc::clone(&step.reached));
+        thread::spawn(move || watch(bar, &what, growing, &reached, started, &watched))
     };
     let outcome = work(&step);
     drop(finished);
@@ -82,6 +98,7 @@ fn watch(
     bar: Option<ProgressBar>,
     what: &str,
     growing: Option<PathBuf>,
+    reached: &Mutex<String>,
     started: Instant,
     finished: &mpsc::Receiver<()>,
 ) {
@@ -93,11 +110,16 @@ fn watch(
                 bar.set_prefix(arrived.unwrap_or_default());
                 bar.tick();
             }
-            None => eprintln!(
-                "{what}: {} s{}",
-                started.elapsed().as_secs(),
-                arrived.map_or_else(String::new, |bytes| format!(", {bytes}")),
-            ),
+            None => {
+                let mut line = format!("{what}: {} s", started.elapsed().as_secs());
+                let reached = reached.lock().unwrap_or_else(PoisonError::into_inner).clone();
+                for part in [Some(reached), arrived].into_iter().flatten() {
+                    if !part.is_empty() {
+                        line.push_str(&format!(", {part}"));
+                    }
+                }
+                eprintln!("{line}");
+            }
         }
     }
 }

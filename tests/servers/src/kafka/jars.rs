@@ -25,15 +25,23 @@ pub(super) struct Jars {
     class_path: OsString,
 }
 
+pub(super) fn is_fetched(cache: &Cache) -> bool {
+    cache.has(&folder_name())
+}
+
+fn folder_name() -> String {
+    format!("kafka-{VERSION}")
+}
+
 pub(super) fn fetch(cache: &Cache) -> Result<Jars> {
     if command::find("java").is_none() {
         bail!("`java` is missing: install a Java runtime, 17 or newer (default-jre-headless)");
     }
-    let name = format!("kafka-{VERSION}");
-    let folder = cache.folder(&name, &format!("fetching Kafka {VERSION}"), |folder, step| {
-        let log = folder.join("mvn.log");
-        maven::copy_with_dependencies(cache, step, &COORDINATES, &folder.join("jars"), &log)
-    })?;
+    let folder =
+        cache.folder(&folder_name(), &format!("fetching Kafka {VERSION}"), |folder, step| {
+            let log = folder.join("mvn.log");
+            maven::copy_with_dependencies(cache, step, &COORDINATES, &folder.join("jars"), &log)
+        })?;
     Ok(Jars { class_path: class_path(&folder.join("jars"))? })
 }
 

@@ -28,6 +28,11 @@ pub struct Ports {
     pub controller: u16,
 }
 
+/// What [`prepare`] would bring over the network, in megabytes; 0 when it is here already.
+pub fn download_mb(cache: &Cache) -> u32 {
+    if jars::is_fetched(cache) { 0 } else { 54 }
+}
+
 /// Fetches the broker and formats its empty log directory, so that a later start is quick.
 pub fn prepare(cache: &Cache) -> Result<()> {
     let jars = jars::fetch(cache)?;

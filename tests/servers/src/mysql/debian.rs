@@ -16,6 +16,12 @@ use crate::{command, progress::Step};
 
 const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 
+/// Whether this machine can take packages from Debian.
+pub(super) fn is_available() -> bool {
+    let tools = ["apt-get", "dpkg-deb"];
+    Path::new(KEYRING).exists() && tools.iter().all(|tool| command::find(tool).is_some())
+}
+
 /// Fetches `packages` of a Debian suite with all that they need, and unpacks them into `folder`.
 pub(super) fn unpack(folder: &Path, step: &Step, suite: &str, packages: &[&str]) -> Result<()> {
     let work = folder.join("apt");

@@ -12,6 +12,8 @@ pub enum Flags {
     Gtid,
     /// The reference compose file's flags and no others: no GTIDs, a new file every 4 KiB.
     Reference,
+    /// Those of our docker-compose.yml: the reference's, with GTIDs and column names besides.
+    Compose,
 }
 
 const REFERENCE: [&str; 6] = [
@@ -41,12 +43,15 @@ impl Flags {
         let mut arguments = match self {
             Self::Reference => REFERENCE.to_vec(),
             Self::Gtid => GTID.to_vec(),
+            Self::Compose => {
+                [&REFERENCE[..], &["--gtid-mode=ON", "--enforce-gtid-consistency=ON"]].concat()
+            }
         };
         match (self, version) {
-            (Self::Gtid, Version::V80 | Version::V9) => {
+            (Self::Gtid | Self::Compose, Version::V80 | Version::V9) => {
                 arguments.push("--binlog-row-metadata=FULL");
             }
-            (Self::Gtid, Version::V57) | (Self::Reference, _) => {}
+            (Self::Gtid | Self::Compose, Version::V57) | (Self::Reference, _) => {}
         }
         arguments
     }
@@ -63,6 +68,19 @@ mod tests {
         for version in Version::ALL {
             assert_eq!(Flags::Reference.arguments(version).join(" "), expected);
         }
+    }
+
+    #[test]
+    fn compose_flags_are_those_of_docker_compose_yml() {
+        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docker-compose.yml");
+        let text = std::fs::read_to_string(file).unwrap();
+        let (_, service) = text.split_once("\n  mysql:\n").unwrap();
+        let (_, command) = service.split_once("    command:\n").unwrap();
+        let command = command.lines().take_while(|line| line.starts_with("      "));
+        let arguments: Vec<&str> =
+            command.filter_map(|line| line.trim_start().strip_prefix("- ")).collect();
+
+        assert_eq!(Flags::Compose.arguments(Version::V9), arguments);
     }
 
     #[test]

@@ -68,6 +68,25 @@ pub struct Options {
     pub extra: Vec<String>,
 }
 
+/// The newest version that this machine has or can fetch: 9 needs Debian's tools and keys.
+pub fn newest(cache: &Cache) -> Version {
+    if binaries::is_fetched(cache, Version::V9) || debian::is_available() {
+        Version::V9
+    } else {
+        Version::V80
+    }
+}
+
+/// What [`prepare`] would bring over the network, in megabytes; 0 when it is here already.
+pub fn download_mb(cache: &Cache, version: Version) -> u32 {
+    match version {
+        _ if binaries::is_fetched(cache, version) => 0,
+        Version::V57 => 18,
+        Version::V80 => 34,
+        Version::V9 => 82,
+    }
+}
+
 /// Fetches the server and makes its empty data directory, so that a later start is quick.
 pub fn prepare(cache: &Cache, version: Version) -> Result<()> {
     let binaries = binaries::fetch(cache, version)?;
