@@ -97,7 +97,8 @@ impl KafkaBroker {
         Ok(Self { bootstrap, options, control, controller })
     }
 
-    fn at(bootstrap: String) -> Self {
+    /// A broker that is there already.
+    pub fn at(bootstrap: String) -> Self {
         let control = Control::Address { variable: KAFKA_VARIABLE };
         Self { bootstrap, options: BrokerOptions::default(), control, controller: None }
     }

@@ -44,6 +44,8 @@ pub mod eventually; // waiting without sleeping
 
 pub mod numbers; // chunks without MySQL
 
+pub mod demo; // the run that `cargo xtask demo` shows
+
 pub use self::{
     eventually::eventually,
     kafka_broker::KafkaBroker,

@@ -105,7 +105,8 @@ impl MysqlServer {
         cell.get_or_try_init(|| Self::start(setup)).await
     }
 
-    async fn at(setup: Setup, url: String) -> Result<Self> {
+    /// A server that is there already.
+    pub async fn at(setup: Setup, url: String) -> Result<Self> {
         let control = Control::Address { variable: setup.variable() };
         let server = Self { setup, url, control };
         let expected = setup.options();

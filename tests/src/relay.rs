@@ -93,7 +93,8 @@ impl Relay {
         Self::of_binary(binary().await?, config)
     }
 
-    fn of_binary(binary: PathBuf, config: RelayConfig) -> Result<Self> {
+    /// The same, of a binary that is there already.
+    pub fn of_binary(binary: PathBuf, config: RelayConfig) -> Result<Self> {
         let directory = run_directory::subfolder(&Cache::open()?, "relay")?;
         let mut relay = Self { config, binary, directory, running: None };
         relay.start_again()?;

@@ -19,6 +19,7 @@ use std::{
 use anyhow::{Context, Result, ensure};
 use mysql_async::{Opts, OptsBuilder};
 use tokio::{
+    sync::mpsc,
     task::JoinSet,
     time::{Instant, Interval, interval_at},
 };
@@ -46,6 +47,17 @@ pub struct WriterOptions {
     pub aggregate_type: String,
     /// Ends by itself once so many rows are committed (each writer finishes its transaction).
     pub rows_max: Option<u64>,
+    /// Hears of every transaction as it ends; a writer waits while the queue is full.
+    pub witness: Option<mpsc::Sender<Ended>>,
+}
+
+/// A transaction that has ended.
+#[derive(Debug, Clone)]
+pub struct Ended {
+    pub events: Vec<EventId>,
+    pub outcome: Outcome,
+    /// When the server's answer to COMMIT or ROLLBACK was there.
+    pub at: std::time::Instant,
 }
 
 impl WriterOptions {
@@ -61,6 +73,7 @@ impl WriterOptions {
             database: database.to_owned(),
             aggregate_type: aggregate_type.to_owned(),
             rows_max: None,
+            witness: None,
         }
     }
 }
@@ -181,11 +194,15 @@ impl Writer {
             .collect();
         let will_commit = !self.random.chance(self.options.rollback_share);
         let outcome = self.session.write(&events, &rows, will_commit).await?;
+        let at = std::time::Instant::now();
         for event in &events {
             self.ledger.record(event.key, outcome);
         }
         if outcome == Outcome::Committed {
             self.shared.committed.fetch_add(events.len() as u64, Ordering::Relaxed);
+        }
+        if let Some(witness) = &self.options.witness {
+            witness.send(Ended { events, outcome, at }).await.context("the witness has gone")?;
         }
         Ok(())
     }

@@ -9,7 +9,7 @@
 
 mod consumed;
 mod event_id;
-mod reader;
+pub(crate) mod reader;
 mod verdict;
 
 pub use self::{

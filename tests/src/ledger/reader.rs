@@ -14,7 +14,7 @@ use rdkafka::{
     ClientConfig, Message, Offset, TopicPartitionList,
     consumer::{BaseConsumer, Consumer},
     error::KafkaError,
-    message::{BorrowedMessage, Headers},
+    message::Headers,
 };
 use serde_json::Value;
 use uuid::Uuid;
@@ -196,7 +196,7 @@ fn is_passing(error: &KafkaError) -> bool {
 }
 
 /// The event that the record says it is, after its key and payload have said the same.
-fn parse(message: &BorrowedMessage<'_>) -> Result<EventId> {
+pub(crate) fn parse(message: &impl Message) -> Result<EventId> {
     let headers = message.headers().context("no headers")?;
     let id = headers.iter().find(|header| header.key == "id").context("no header `id`")?;
     let id = id.value.context("an empty header `id`")?;

@@ -1,0 +1,69 @@
+//! Running servers and a relay's binary → a story on the terminal that ends with a verdict.
+//!
+//! Promises:
+//! - nothing is played: writers, relay, servers and consumer are those of the tests;
+//! - the verdict rests on reading every topic again from its beginning, not on what was shown;
+//! - the relay dies with this process.
+//!
+//! Not promised: a measurement. Everything shares one machine, and the relay is built for a quick
+//! first run.
+
+mod closing; // the relay stopped, everything read again, the verdict
+
+mod insert; // one row by hand
+
+mod load; // many rows, and the relay killed in the middle
+
+mod phases; // latencies before, across and after the kill
+
+mod singly; // one row at a time
+
+mod stage; // tables, topics, relay, consumer
+
+mod tail; // records as they arrive
+
+mod text; // numbers and lines for people
+
+mod track; // commits and arrivals → latencies
+
+mod verdict; // the one line
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+
+pub use self::insert::{Insert, insert};
+use self::stage::Stage;
+use crate::Setup;
+
+/// The database whose table `outbox` is written.
+pub const DATABASE: &str = "demo";
+
+/// Servers that are there already.
+#[derive(Debug, Clone)]
+pub struct Servers {
+    pub setup: Setup,
+    /// As root.
+    pub mysql_url: String,
+    pub kafka: String,
+}
+
+/// One run of the demo.
+#[derive(Debug)]
+pub struct Run {
+    pub servers: Servers,
+    /// The binary `rowpost`.
+    pub relay: PathBuf,
+    /// How long the writers write under load.
+    pub seconds: u32,
+    /// Rows that they write in a second.
+    pub rate: u32,
+}
+
+/// Tells the story; true when the verdict is good.
+pub async fn run(run: &Run) -> Result<bool> {
+    let mut stage = Stage::set(run).await?;
+    let singly = singly::show(&mut stage).await?;
+    let load = load::show(&mut stage, run).await?;
+    closing::judge(stage, &singly, load).await
+}
