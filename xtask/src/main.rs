@@ -4,8 +4,11 @@
 
 mod cargo;
 mod check;
+mod demo;
 mod stack;
 mod test;
+
+use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -19,6 +22,8 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// The main job for real: writers, kill -9 of the relay, and the proof that nothing was lost.
+    Demo(demo::Demo),
     /// Real MySQL and Kafka servers that stay: start, stop, look.
     #[command(subcommand)]
     Stack(stack::Command),
@@ -28,10 +33,12 @@ enum Command {
     Test(test::Test),
 }
 
-fn main() -> Result<()> {
+fn main() -> Result<ExitCode> {
     match Arguments::parse().command {
+        Command::Demo(demo) => return demo::run(&demo),
         Command::Stack(command) => stack::run(&command),
         Command::Check => check::run(),
         Command::Test(arguments) => test::run(&arguments),
     }
+    .map(|()| ExitCode::SUCCESS)
 }

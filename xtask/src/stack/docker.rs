@@ -1,17 +1,38 @@
 //! Servers of a stack as the containers of docker-compose.yml.
 
 use std::{
+    os::unix::process::CommandExt,
     path::Path,
     process::{Command, Stdio},
+    thread,
+    time::Duration,
 };
 
 use anyhow::{Context, Result, bail};
-use rowpost_servers::{command, ports, progress};
+use rowpost_servers::{
+    command,
+    mysql::{Flags, Version},
+    ports, progress,
+};
 
-use super::state::{Docker, State};
+use super::{
+    named::Request,
+    state::{Docker, State},
+};
 use crate::cargo;
 
+const SETTLE: Duration = Duration::from_millis(300);
+
 const SERVICES: [&str; 2] = ["mysql", "kafka"];
+
+/// What docker-compose.yml cannot give of a request. It has GTIDs, so it will do for both kinds of them.
+pub(super) fn lacks(request: &Request) -> Option<&'static str> {
+    match (request.version, request.flags) {
+        (None | Some(Version::V9), Flags::Gtid | Flags::Compose) => None,
+        (None | Some(Version::V9), Flags::Reference) => Some("docker-compose.yml has GTIDs"),
+        (Some(Version::V57 | Version::V80), _) => Some("docker-compose.yml has MySQL 9 only"),
+    }
+}
 
 /// Why Docker cannot be used here; `Ok` if it can. Pulls images that are not there yet.
 pub(super) fn availability(directory: &Path) -> Result<()> {
@@ -41,7 +62,7 @@ fn succeeds(command: &mut Command) -> Result<()> {
 }
 
 /// Starts what does not run yet, and waits until it is healthy.
-pub(super) fn up(name: &str, directory: &Path, with_kafka: bool) -> Result<()> {
+pub(super) fn up(name: &str, directory: &Path, request: &Request) -> Result<()> {
     let mut state = State::load(directory)?;
     let ports = match &state.docker {
         Some(ports) => ports.clone(),
@@ -50,7 +71,7 @@ pub(super) fn up(name: &str, directory: &Path, with_kafka: bool) -> Result<()> {
     state.docker = Some(ports.clone());
     // ORDER: the ports are known before anything uses them.
     state.store(directory)?;
-    let services = SERVICES.iter().filter(|service| with_kafka || **service == "mysql");
+    let services = SERVICES.iter().filter(|service| request.with_kafka || **service == "mysql");
     let mut up = compose(name, &ports);
     up.args(["up", "--detach", "--wait"]).args(services);
     progress::step("docker compose up", None, |_| {
@@ -65,7 +86,18 @@ pub(super) fn down(name: &str, ports: &Docker, keep_data: bool) -> Result<String
     if !keep_data {
         down.arg("--volumes");
     }
-    succeeds(&mut down)?;
+    loop {
+        succeeds(&mut down)?;
+        if keep_data {
+            break;
+        }
+        // SERVER: the engine finishes what a killed `up` had asked for.
+        thread::sleep(SETTLE);
+        let left = command::output(compose(name, ports).args(["ps", "--all", "--quiet"]))?;
+        if left.trim().is_empty() {
+            break;
+        }
+    }
     Ok("containers are down".to_owned())
 }
 
@@ -76,7 +108,8 @@ pub(super) fn status(name: &str, ports: &Docker) -> Result<Vec<String>> {
     Ok(lines.lines().map(str::to_owned).collect())
 }
 
-/// A project of its own per stack, on ports of its own.
+/// A project of its own per stack, on ports of its own. In a process group of its own too: Ctrl-C at a
+/// terminal must not cut a `down` short.
 fn compose(name: &str, ports: &Docker) -> Command {
     let mut command = Command::new("docker");
     command
@@ -85,6 +118,7 @@ fn compose(name: &str, ports: &Docker) -> Command {
         .current_dir(cargo::workspace())
         .env("ROWPOST_MYSQL_PORT", ports.mysql_port.to_string())
         .env("ROWPOST_KAFKA_PORT", ports.kafka_port.to_string())
-        .stdin(Stdio::null());
+        .stdin(Stdio::null())
+        .process_group(0);
     command
 }

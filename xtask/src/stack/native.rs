@@ -6,33 +6,38 @@ use anyhow::{Result, anyhow, bail};
 use rowpost_servers::{
     cache::Cache,
     kafka,
-    mysql::{self, Options},
+    mysql::{self, Options, Version},
     ports,
     process::{Lifetime, ProcessId, Stopped},
+    progress,
     server::{Plan, Server},
 };
 
-use super::state::{Kafka, Mysql, State};
+use super::{
+    named::Request,
+    state::{Kafka, Mysql, Relay, State},
+};
 
 /// How long a server may take to stop by itself.
 const STOP_GRACE: Duration = Duration::from_secs(30);
 
-/// Starts what does not run yet.
+/// Starts what does not run yet, and returns what was started.
 pub(super) fn up(
     cache: &Cache,
     directory: &Path,
-    options: &Options,
-    with_kafka: bool,
-) -> Result<()> {
+    request: &Request,
+    lifetime: Lifetime,
+) -> Result<Vec<Server>> {
     let mut state = State::load(directory)?;
-    let mysql = mysql_to_start(&mut state, options)?;
-    let kafka = if with_kafka { kafka_to_start(&mut state)? } else { None };
+    let version = fetch(cache, request)?;
+    let options = Options { version, flags: request.flags, extra: Vec::new() };
+    let mysql = mysql_to_start(&mut state, &options)?;
+    let kafka = if request.with_kafka { kafka_to_start(&mut state)? } else { None };
     // ORDER: the ports are known before anything uses them, so that a run that is cut short is
     // taken up with the same ones.
     state.store(directory)?;
-    // One after the other, as both fetch; the starts then take place side by side.
     let mysql = mysql
-        .map(|port| mysql::plan(cache, options, &directory.join("mysql"), port))
+        .map(|port| mysql::plan(cache, &options, &directory.join("mysql"), port))
         .transpose()?;
     let kafka = kafka
         .map(|ports| {
@@ -41,23 +46,61 @@ pub(super) fn up(
             kafka::plan(cache, role, &options, &directory.join("kafka"), &ports)
         })
         .transpose()?;
-    let (mysql, kafka) = thread::scope(|scope| {
-        let kafka = scope.spawn(|| start(kafka));
-        (start(mysql), kafka.join().unwrap_or_else(|_| Err(anyhow!("the start panicked"))))
-    });
+    let what = format!("starting MySQL {version} and Kafka");
+    let (mysql, kafka) = progress::step(&what, None, |_| {
+        Ok(thread::scope(|scope| {
+            let kafka = scope.spawn(|| start(kafka, lifetime));
+            let mysql = start(mysql, lifetime);
+            (mysql, kafka.join().unwrap_or_else(|_| Err(anyhow!("the start panicked"))))
+        }))
+    })?;
     // What did start is remembered, whatever became of the other.
-    if let (Ok(Some(process)), Some(mysql)) = (&mysql, &mut state.mysql) {
-        mysql.process = Some(*process);
+    if let (Ok(Some(server)), Some(mysql)) = (&mysql, &mut state.mysql) {
+        mysql.process = server.id();
     }
-    if let (Ok(Some(process)), Some(kafka)) = (&kafka, &mut state.kafka) {
-        kafka.process = Some(*process);
+    if let (Ok(Some(server)), Some(kafka)) = (&kafka, &mut state.kafka) {
+        kafka.process = server.id();
     }
     state.store(directory)?;
-    mysql.and(kafka).map(drop)
+    Ok([mysql?, kafka?].into_iter().flatten().collect())
 }
 
-fn start(plan: Option<Plan>) -> Result<Option<ProcessId>> {
-    plan.map_or(Ok(None), |plan| Ok(Server::start(plan, Lifetime::Detached)?.id()))
+fn start(plan: Option<Plan>, lifetime: Lifetime) -> Result<Option<Server>> {
+    plan.map(|plan| Server::start(plan, lifetime)).transpose()
+}
+
+/// Says what a first run downloads, and brings it: one after the other, as each takes all it can get.
+fn fetch(cache: &Cache, request: &Request) -> Result<Version> {
+    let version = request.version.unwrap_or_else(|| mysql::newest(cache));
+    announce(cache, version, request.with_kafka);
+    if request.with_kafka {
+        kafka::prepare(cache)?;
+    }
+    match mysql::prepare(cache, version) {
+        Err(error) if request.version.is_none() && version != Version::V80 => {
+            eprintln!("MySQL {version} cannot be had here, going on with 8.0: {error:#}");
+            announce(cache, Version::V80, false);
+            mysql::prepare(cache, Version::V80)?;
+            Ok(Version::V80)
+        }
+        outcome => outcome.map(|()| version),
+    }
+}
+
+fn announce(cache: &Cache, version: Version, with_kafka: bool) {
+    let mysql = mysql::download_mb(cache, version);
+    let kafka = if with_kafka { kafka::download_mb(cache) } else { 0 };
+    let mut downloads = Vec::new();
+    if mysql > 0 {
+        downloads.push(format!("MySQL {version} ({mysql} MB)"));
+    }
+    if kafka > 0 {
+        downloads.push(format!("Kafka {} ({kafka} MB)", kafka::VERSION));
+    }
+    if !downloads.is_empty() {
+        let (what, place) = (downloads.join(" and "), cache.root().display());
+        eprintln!("first run: downloads {what} into {place}, once for all later runs");
+    }
 }
 
 /// The port, unless it runs.
@@ -104,11 +147,8 @@ fn kafka_to_start(state: &mut State) -> Result<Option<kafka::Ports>> {
 
 /// Stops what runs, and says of each server how that went.
 pub(super) fn down(state: &State) -> Result<Vec<String>> {
-    let kafka = state.kafka.as_ref().map(|kafka| ("Kafka", kafka.process));
-    let mysql = state.mysql.as_ref().map(|mysql| ("MySQL", mysql.process));
-    kafka
+    processes(state)
         .into_iter()
-        .chain(mysql)
         .map(|(server, process)| {
             let how = match process.map(|process| process.stop(STOP_GRACE)).transpose()? {
                 Some(Stopped::Terminated) => "stopped",
@@ -118,6 +158,19 @@ pub(super) fn down(state: &State) -> Result<Vec<String>> {
             Ok(format!("{server} {how}"))
         })
         .collect()
+}
+
+/// SIGKILL to what runs.
+pub(super) fn kill(state: &State) -> Result<()> {
+    processes(state).into_iter().filter_map(|(_, process)| process).try_for_each(|id| id.kill9())
+}
+
+/// By name, in the order in which they stop.
+fn processes(state: &State) -> Vec<(&'static str, Option<ProcessId>)> {
+    let relay = state.relay.as_ref().map(|relay| ("relay", Some(relay.process)));
+    let kafka = state.kafka.as_ref().map(|kafka| ("Kafka", kafka.process));
+    let mysql = state.mysql.as_ref().map(|mysql| ("MySQL", mysql.process));
+    [relay, kafka, mysql].into_iter().flatten().collect()
 }
 
 /// A line for each server.
@@ -130,7 +183,12 @@ pub(super) fn status(state: &State) -> Vec<String> {
         .kafka
         .as_ref()
         .map(|kafka| format!("Kafka {}", line(kafka.process, kafka.port, kafka::version_at)));
-    mysql.into_iter().chain(kafka).collect()
+    let relay =
+        state.relay.as_ref().map(|Relay { process, http_port }| match process.is_running() {
+            true => format!("relay runs, pid {}, http://127.0.0.1:{http_port}/", process.pid),
+            false => "relay does not run".to_owned(),
+        });
+    [mysql, kafka, relay].into_iter().flatten().collect()
 }
 
 fn line(process: Option<ProcessId>, port: u16, version_at: fn(u16) -> Option<String>) -> String {

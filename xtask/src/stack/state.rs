@@ -10,12 +10,33 @@ const FILE: &str = "state.json";
 
 /// Ports and processes of one stack; written before and after each start.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
-pub(super) struct State {
+pub(crate) struct State {
     pub(super) mysql: Option<Mysql>,
     pub(super) kafka: Option<Kafka>,
     /// Where both are containers.
     #[serde(default)]
     pub(super) docker: Option<Docker>,
+    #[serde(default)]
+    pub(super) relay: Option<Relay>,
+    /// The process that this stack goes with; `None`: it stays until `down`.
+    #[serde(default)]
+    pub(super) owner: Option<ProcessId>,
+}
+
+/// A relay on the stack's servers.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Relay {
+    pub(super) process: ProcessId,
+    pub(super) http_port: u16,
+}
+
+/// Where a stack's MySQL and Kafka are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Addresses {
+    pub(crate) mysql_version: mysql::Version,
+    /// As root.
+    pub(crate) mysql_url: String,
+    pub(crate) kafka_bootstrap: String,
 }
 
 /// Ports that docker-compose.yml was given.
@@ -60,24 +81,42 @@ impl State {
         fs::rename(&partial, directory.join(FILE)).context("cannot write the stack's state")
     }
 
-    /// Lines that a shell can `eval`.
-    pub(super) fn addresses(&self) -> String {
-        let mysql = match (&self.mysql, &self.docker) {
-            (Some(mysql), _) => Some(format!("mysql://root@127.0.0.1:{}/", mysql.port)),
-            // The password that docker-compose.yml gives root.
-            (None, Some(docker)) => {
-                Some(format!("mysql://root:root@127.0.0.1:{}/", docker.mysql_port))
-            }
-            (None, None) => None,
-        };
+    pub(crate) fn is_up(&self) -> bool {
+        self.mysql.is_some() || self.kafka.is_some() || self.docker.is_some()
+    }
+
+    fn mysql_url(&self) -> Option<String> {
+        let native = self.mysql.as_ref().map(|mysql| ("root", mysql.port));
+        // The password that docker-compose.yml gives root.
+        let docker = self.docker.as_ref().map(|docker| ("root:root", docker.mysql_port));
+        let (account, port) = native.or(docker)?;
+        Some(format!("mysql://{account}@127.0.0.1:{port}/"))
+    }
+
+    fn kafka_bootstrap(&self) -> Option<String> {
         let native = self.kafka.as_ref().map(|kafka| kafka.port);
-        let kafka = native.or(self.docker.as_ref().map(|docker| docker.kafka_port));
+        let port = native.or(self.docker.as_ref().map(|docker| docker.kafka_port))?;
+        Some(format!("127.0.0.1:{port}"))
+    }
+
+    /// `None` unless both servers are there.
+    pub(crate) fn addresses(&self) -> Option<Addresses> {
+        let native = self.mysql.as_ref().map(|mysql| mysql.options.version);
+        Some(Addresses {
+            mysql_version: native.unwrap_or(mysql::Version::V9),
+            mysql_url: self.mysql_url()?,
+            kafka_bootstrap: self.kafka_bootstrap()?,
+        })
+    }
+
+    /// Lines that a shell can `eval`.
+    pub(super) fn address_lines(&self) -> String {
         let mut text = String::new();
-        if let Some(url) = mysql {
+        if let Some(url) = self.mysql_url() {
             text.push_str(&format!("MYSQL_URL={url}\n"));
         }
-        if let Some(port) = kafka {
-            text.push_str(&format!("KAFKA_BOOTSTRAP=127.0.0.1:{port}\n"));
+        if let Some(bootstrap) = self.kafka_bootstrap() {
+            text.push_str(&format!("KAFKA_BOOTSTRAP={bootstrap}\n"));
         }
         text
     }
@@ -92,12 +131,12 @@ mod tests {
         let docker = Some(Docker { mysql_port: 1, kafka_port: 2 });
         let state = State { docker, ..State::default() };
 
-        let addresses = state.addresses();
+        let addresses = state.address_lines();
 
         assert_eq!(
             addresses,
             "MYSQL_URL=mysql://root:root@127.0.0.1:1/\nKAFKA_BOOTSTRAP=127.0.0.1:2\n"
         );
-        assert_eq!(State::default().addresses(), "");
+        assert_eq!(State::default().address_lines(), "");
     }
 }
