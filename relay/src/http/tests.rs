@@ -171,6 +171,34 @@ async fn status_holds_what_the_pipeline_said() {
 }
 
 #[tokio::test]
+async fn source_that_begins_at_the_start_of_a_file_does_not_seem_to_have_gone_back() {
+    let relay = Relay::new();
+    let _committed = relay.publishing();
+    relay.metrics.source_view.read_up_to("bin-log.000042:158".parse().unwrap());
+
+    let read = relay.shown.status.report().source.read_position.unwrap();
+
+    assert_eq!(read.to_string(), "bin-log.000042:1234");
+}
+
+#[tokio::test]
+async fn rows_wait_between_reading_and_commit_and_while_nobody_reads() {
+    let relay = Relay::new();
+    relay.metrics.outbox_rows_read.inc_by(9);
+    let _committed = relay.publishing();
+    let status = &relay.shown.status;
+    assert!(!status.has_unpublished(), "what an earlier publisher left is read again");
+
+    relay.metrics.outbox_rows_read.inc_by(2);
+    assert!(status.has_unpublished());
+    relay.metrics.activity.record(2, std::time::Duration::ZERO);
+    assert!(!status.has_unpublished());
+
+    status.enter(State::Fencing);
+    assert!(status.has_unpublished());
+}
+
+#[tokio::test]
 async fn nothing_that_is_served_holds_the_password() {
     let relay = Relay::new();
     let _committed = relay.publishing();

@@ -10,7 +10,7 @@ use tracing::info;
 use super::{
     PipelineError,
     halves::{Ended, Halves},
-    lag, outage,
+    outage,
     supervisor::{Attempt, Outcome},
 };
 use crate::{
@@ -60,7 +60,7 @@ impl Attempt for Relay {
             Ok(started) => started,
             Err(error) => return Outcome { progressed: false, result: Err(self.judge(error)) },
         };
-        let result = self.publish(&publishing, halves, stop).await;
+        let result = self.publish(halves, stop).await;
         let progressed = publishing.committed.borrow().position != publishing.start;
         Outcome { progressed, result: result.map_err(|error| self.judge(error)) }
     }
@@ -140,10 +140,9 @@ impl Relay {
         Ok((Publishing { committed: watched, start }, halves))
     }
 
-    /// Both halves, with an eye on the lag and on the clock.
+    /// Both halves, with an eye on the clock.
     async fn publish(
         &self,
-        publishing: &Publishing,
         halves: Halves<SourceError, PublishError>,
         stop: &CancellationToken,
     ) -> Result<(), PipelineError> {
@@ -152,16 +151,9 @@ impl Relay {
         let running =
             halves.run(&stop, limits.shutdown_grace, || self.status.enter(State::Draining));
         let mut running = pin!(running);
-        let lag = lag::Looker {
-            config: &self.config,
-            metrics: &self.metrics,
-            status: &self.status,
-            committed: &publishing.committed,
-        };
         self.status.enter(State::Publishing);
         let ended = tokio::select! {
             ended = &mut running => ended,
-            never = lag.run() => match never {},
             away = outage::longer_than(limits.retry_time_max, &self.metrics) => {
                 stop.cancel();
                 running.await;

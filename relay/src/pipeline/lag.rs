@@ -7,17 +7,14 @@ use std::{
 };
 
 use jiff::Timestamp;
-use tokio::{
-    sync::watch,
-    time::{MissedTickBehavior, interval},
-};
+use tokio::time::{MissedTickBehavior, interval};
 use tracing::debug;
 
 use crate::{
     config::Config,
     error::Chain,
     metrics::Metrics,
-    publish::Committed,
+    position::BinlogCoordinates,
     source::{EndOfBinlog, SourceError, Watcher},
     status::{Lag, LagWatch, Status},
 };
@@ -25,16 +22,20 @@ use crate::{
 /// A query of a few microseconds for the server; often enough for people.
 const EVERY: Duration = Duration::from_secs(2);
 
-/// Looks on a connection of its own, which is opened again when it is lost. That it cannot look is
-/// no failure: the halves notice an outage themselves.
-pub(super) struct Looker<'a> {
-    pub(super) config: &'a Config,
-    pub(super) metrics: &'a Metrics,
-    pub(super) status: &'a Status,
-    pub(super) committed: &'a watch::Receiver<Committed>,
+/// Looks for as long as the pipeline runs, between its attempts too: while Kafka is away nothing else
+/// says that the lag grows. On a connection of its own, which is opened again when it is lost; that it
+/// cannot look is no failure, the source notices an outage itself.
+pub(super) struct Looker {
+    config: Config,
+    metrics: Metrics,
+    status: Status,
 }
 
-impl Looker<'_> {
+impl Looker {
+    pub(super) fn new(config: &Config, metrics: Metrics, status: Status) -> Self {
+        Self { config: config.clone(), metrics, status }
+    }
+
     /// Until it is dropped.
     pub(super) async fn run(&self) -> Infallible {
         let mut ticks = interval(EVERY);
@@ -47,8 +48,10 @@ impl Looker<'_> {
         let mut watcher = None;
         loop {
             ticks.tick().await;
+            // Before the first checkpoint is read there is nothing to compare the end with.
+            let Some(committed) = self.status.committed() else { continue };
             let now = Instant::now();
-            match self.look(&mut watcher).await {
+            match self.look(&mut watcher, &committed.position.coordinates).await {
                 Ok(end) => self.show(&mut view, now, &end),
                 Err(error) => {
                     debug!(error = %Chain(&error), "the end of the binlog could not be looked at");
@@ -58,24 +61,28 @@ impl Looker<'_> {
         }
     }
 
-    async fn look(&self, watcher: &mut Option<Watcher>) -> Result<EndOfBinlog, SourceError> {
+    async fn look(
+        &self,
+        watcher: &mut Option<Watcher>,
+        committed: &BinlogCoordinates,
+    ) -> Result<EndOfBinlog, SourceError> {
         let watcher = match watcher {
             Some(watcher) => watcher,
-            None => watcher.insert(Watcher::open(self.config).await?),
+            None => watcher.insert(Box::pin(Watcher::open(&self.config)).await?),
         };
-        let committed = self.committed.borrow().position.coordinates.clone();
-        watcher.end_of_binlog(&committed).await
+        watcher.end_of_binlog(committed).await
     }
     fn show(&self, view: &mut View, now: Instant, end: &EndOfBinlog) {
         if let Some(bytes) = end.bytes_ahead {
             self.status.lag_bytes(bytes);
             self.metrics.replication_lag_bytes.set(i64::try_from(bytes).unwrap_or(i64::MAX));
         }
-        let committed = self.committed.borrow().clone();
+        // Asked again: what was committed since is not behind.
+        let Some(committed) = self.status.committed() else { return };
         let seen = Seen {
             lag: view.watch.look(now, &end.coordinates, &committed.position.coordinates),
             has_committed: view.committed_at != committed.committed_at,
-            has_records_in_flight: self.metrics.in_flight_bytes.get() > 0,
+            has_unpublished: self.status.has_unpublished(),
             reported: Duration::try_from_secs_f64(self.metrics.replication_lag.get())
                 .unwrap_or_default(),
         };
@@ -98,7 +105,8 @@ struct Seen {
     lag: Lag,
     /// Since the last look.
     has_committed: bool,
-    has_records_in_flight: bool,
+    /// Rows were read and are not committed, or nobody reads at all.
+    has_unpublished: bool,
     /// By the last commit.
     reported: Duration,
 }
@@ -110,9 +118,7 @@ impl Seen {
             Lag::CaughtUp => Some(Duration::ZERO),
             Lag::AtMost(_) if self.has_committed => None,
             // Nothing waits but the checkpoint's timer, as on a busy server with a quiet outbox.
-            Lag::AtMost(bound)
-                if !self.has_records_in_flight && bound <= 2 * checkpoint_interval =>
-            {
+            Lag::AtMost(bound) if !self.has_unpublished && bound <= 2 * checkpoint_interval => {
                 Some(Duration::ZERO)
             }
             // Without a commit it can only have grown.
@@ -129,7 +135,7 @@ mod tests {
     const TIMER: Duration = Duration::from_secs(10);
 
     fn seen(lag: Lag) -> Seen {
-        Seen { lag, has_committed: false, has_records_in_flight: true, reported: 3 * SECOND }
+        Seen { lag, has_committed: false, has_unpublished: true, reported: 3 * SECOND }
     }
 
     #[test]
@@ -152,7 +158,7 @@ mod tests {
 
     #[test]
     fn quiet_outbox_on_a_busy_server_has_no_lag_until_the_timer_does_not_explain_it() {
-        let quiet = |bound| Seen { has_records_in_flight: false, ..seen(Lag::AtMost(bound)) };
+        let quiet = |bound| Seen { has_unpublished: false, ..seen(Lag::AtMost(bound)) };
 
         assert_eq!(quiet(20 * SECOND).correction(TIMER), Some(Duration::ZERO));
         assert_eq!(quiet(21 * SECOND).correction(TIMER), Some(21 * SECOND));

@@ -23,7 +23,7 @@ mod supervisor;
 use tokio_util::sync::CancellationToken;
 
 pub use self::error::PipelineError;
-use self::{attempt::Relay, retry::Retry, supervisor::supervise};
+use self::{attempt::Relay, lag::Looker, retry::Retry, supervisor::supervise};
 use crate::{
     config::Config,
     metrics::Metrics,
@@ -35,6 +35,7 @@ use crate::{
 pub struct Pipeline {
     relay: Relay,
     retry: Retry,
+    looker: Looker,
     status: Status,
 }
 
@@ -47,6 +48,7 @@ impl Pipeline {
     ) -> Self {
         let limits = &config.limits;
         Self {
+            looker: Looker::new(config, metrics.clone(), status.clone()),
             relay: Relay::new(config, settings, metrics, status.clone()),
             retry: Retry::new(limits.retry_backoff_max, limits.retry_time_max),
             status,
@@ -55,7 +57,10 @@ impl Pipeline {
 
     /// Publishes until `stop`, or until something fails for good.
     pub async fn run(mut self, stop: CancellationToken) -> Result<(), PipelineError> {
-        let ended = supervise(&mut self.relay, self.retry, &self.status, &stop).await;
+        let ended = tokio::select! {
+            ended = supervise(&mut self.relay, self.retry, &self.status, &stop) => ended,
+            never = self.looker.run() => match never {},
+        };
         self.status.enter(State::Stopped);
         ended
     }

@@ -29,7 +29,7 @@ pub use self::{
 use crate::{
     config::Config,
     metrics::{Metrics, StageLabel},
-    position::Position,
+    position::{BinlogCoordinates, Position},
     publish::Committed,
 };
 
@@ -79,6 +79,8 @@ struct Now {
     state: State,
     since: Timestamp,
     committed: Option<watch::Receiver<Committed>>,
+    /// When the newest publisher began.
+    began: Counts,
     lag_bytes: Option<u64>,
     last_error: Option<report::LastError>,
 }
@@ -89,6 +91,7 @@ impl Status {
             state: State::Starting,
             since: Timestamp::now(),
             committed: None,
+            began: Counts::default(),
             lag_bytes: None,
             last_error: None,
         };
@@ -117,12 +120,33 @@ impl Status {
 
     /// A publisher runs and reports here.
     pub fn publishing(&self, committed: watch::Receiver<Committed>) {
-        self.now().committed = Some(committed);
+        let began = self.counts();
+        let mut now = self.now();
+        now.committed = Some(committed);
+        now.began = began;
     }
 
-    /// The position that the newest publisher has committed or started from.
-    pub fn committed_position(&self) -> Option<Position> {
-        self.now().committed.as_ref().map(|committed| committed.borrow().position.clone())
+    /// What the newest publisher has committed, or started from.
+    pub fn committed(&self) -> Option<Committed> {
+        self.now().committed.as_ref().map(|committed| committed.borrow().clone())
+    }
+
+    /// Whether rows wait: read and not committed, or not read because the pipeline is at something
+    /// else.
+    pub fn has_unpublished(&self) -> bool {
+        let counts = self.counts();
+        let now = self.now();
+        let read = counts.read.saturating_sub(now.began.read);
+        let committed = counts.committed.saturating_sub(now.began.committed);
+        now.state != State::Publishing || read > committed
+    }
+
+    fn counts(&self) -> Counts {
+        let metrics = &self.shared.metrics;
+        Counts {
+            read: metrics.outbox_rows_read.get(),
+            committed: metrics.activity.summary().records_total,
+        }
     }
 
     pub fn lag_bytes(&self, bytes: u64) {
@@ -165,7 +189,7 @@ impl Status {
             ready: readiness.is_ok(),
             not_ready: readiness.err(),
             uptime_seconds: metrics.activity.uptime().as_secs_f64(),
-            source: source.report(address),
+            source: source.report(address, now.committed_coordinates().as_ref()),
             kafka: kafka.clone(),
             committed: now.committed(),
             lag: report::Lag {
@@ -203,6 +227,13 @@ impl Status {
     }
 }
 
+/// Outbox rows since the process started. What was read before a failure is read again after it.
+#[derive(Debug, Clone, Copy, Default)]
+struct Counts {
+    read: u64,
+    committed: u64,
+}
+
 /// What the source's reader said.
 struct Source {
     connected: bool,
@@ -210,15 +241,22 @@ struct Source {
 }
 
 impl Source {
-    fn report(&self, address: &str) -> report::Source {
+    fn report(&self, address: &str, committed: Option<&BinlogCoordinates>) -> report::Source {
         let server = self.seen.server.as_ref();
+        let read = self.seen.read_position.as_ref();
+        // SERVER: asked by GTIDs, it goes through the file from its beginning, and sends nothing of
+        // what is published already.
+        let read = match (read, committed) {
+            (Some(read), Some(committed)) if committed > read => Some(committed),
+            (read, _) => read,
+        };
         report::Source {
             address: address.to_owned(),
             connected: self.connected,
             connected_since: server.filter(|_| self.connected).map(|server| server.opened_at),
             server_uuid: server.map(|server| server.uuid),
             version: server.map(|server| server.version.clone()),
-            read_position: self.seen.read_position.clone(),
+            read_position: read.cloned(),
         }
     }
 }
@@ -250,6 +288,10 @@ impl Now {
     fn last_error<'a>(&'a self, source: &'a Source) -> Option<&'a report::LastError> {
         let errors = [&self.last_error, &source.seen.last_error];
         errors.into_iter().flatten().max_by_key(|error| error.at)
+    }
+
+    fn committed_coordinates(&self) -> Option<BinlogCoordinates> {
+        self.committed.as_ref().map(|committed| committed.borrow().position.coordinates.clone())
     }
 
     fn committed(&self) -> Option<report::Committed> {
