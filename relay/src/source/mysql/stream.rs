@@ -241,3 +241,6 @@ async fn read_content(
     }
     Ok(footer)
 }
+
+#[cfg(test)]
+mod tests;
