@@ -1,6 +1,11 @@
 //! The binary as an operator meets it: exit codes, messages, signals. No servers are needed: that
 //! none answer is part of what is tested.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a panic is how a test fails; these helpers stand outside of #[test] functions"
+)]
+
 use std::{
     io::Read,
     net::TcpListener,

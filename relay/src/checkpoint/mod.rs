@@ -7,9 +7,9 @@
 //!
 //! Before this: `position`. After this: nothing; `publish` writes what is read here.
 
-mod client;
 mod error;
 mod record;
+mod session;
 mod store;
 mod topic;
 

@@ -11,15 +11,13 @@
 use std::time::Duration;
 
 use rdkafka::{
-    Message, Offset, TopicPartitionList,
-    consumer::{BaseConsumer, Consumer as _},
-    error::KafkaError,
+    Message, Offset, TopicPartitionList, consumer::Consumer as _, error::KafkaError,
     types::RDKafkaErrorCode,
 };
 
 use super::{
     Checkpoint, CheckpointError, RecordOrigin,
-    client::{Context, Deadline, REQUEST_TIMEOUT},
+    session::{REQUEST_TIMEOUT, Session, passes},
     topic::{self, TopicFound},
 };
 use crate::publish::{self, Fault, Settings};
@@ -57,14 +55,12 @@ impl Store {
 
     /// Creates the topic if it is missing, and refuses one that would lose the position.
     pub fn ensure_topic(&self) -> Result<(), CheckpointError> {
-        let deadline = Deadline::after(self.settings.delivery_timeout);
-        topic::ensure(&self.settings, &self.reader()?, deadline)
+        topic::ensure(&Session::open(&self.settings)?)
     }
 
     /// The topic as it is, without creating it; an error for one that would lose the position.
     pub fn look(&self) -> Result<TopicFound, CheckpointError> {
-        let deadline = Deadline::after(self.settings.delivery_timeout);
-        topic::look(&self.settings, &self.reader()?, deadline)
+        topic::look(&Session::open(&self.settings)?)
     }
 
     /// The newest committed checkpoint. Blocks for some milliseconds, or until
@@ -72,22 +68,21 @@ impl Store {
     ///
     /// A publisher reads after its fence; anybody else gets what is committed at the moment.
     pub fn read(&self) -> Result<Option<Checkpoint>, CheckpointError> {
-        let deadline = Deadline::after(self.settings.delivery_timeout);
-        let topic = self.settings.checkpoint_topic.as_str();
-        let reader = self.reader()?;
+        let session = Session::open(&self.settings)?;
+        let topic = session.topic();
         // SERVER: to a read_committed reader the high watermark is the last stable offset.
-        let (low, high) = deadline
-            .retry(|| {
+        let (low, high) = session
+            .retry(|reader| {
                 reader
                     .fetch_watermarks(topic, 0, REQUEST_TIMEOUT)
                     .map_err(|error| publish::code_of(&error))
             })
-            .map_err(|code| deadline.error(READING, topic, code))?;
+            .map_err(|code| session.error(READING, code))?;
 
         let mut window = WINDOW;
         loop {
             let start = high.saturating_sub(window).max(low);
-            match self.read_from(&reader, start, deadline)? {
+            match self.read_from(&session, start)? {
                 Newest::Found(checkpoint) => return Ok(Some(checkpoint)),
                 Newest::Forgotten => return Ok(None),
                 Newest::Silence if start <= low => return Ok(None),
@@ -97,38 +92,26 @@ impl Store {
     }
 
     /// Reads from `start` to the end. Offsets have gaps, so only the partition's own end counts.
-    fn read_from(
-        &self,
-        reader: &BaseConsumer<Context>,
-        start: i64,
-        deadline: Deadline,
-    ) -> Result<Newest, CheckpointError> {
-        let topic = self.settings.checkpoint_topic.as_str();
-        let fail = |code| deadline.error(READING, topic, code);
+    fn read_from(&self, session: &Session<'_>, start: i64) -> Result<Newest, CheckpointError> {
+        let fail = |error: &KafkaError| session.error(READING, publish::code_of(error));
         let mut partition = TopicPartitionList::new();
         partition
-            .add_partition_offset(topic, 0, Offset::Offset(start))
-            .and_then(|()| reader.assign(&partition))
-            .map_err(|error| fail(publish::code_of(&error)))?;
+            .add_partition_offset(session.topic(), 0, Offset::Offset(start))
+            .and_then(|()| session.reader.assign(&partition))
+            .map_err(|error| fail(&error))?;
 
         let mut newest = Newest::Silence;
-        while !deadline.has_passed() {
-            match reader.poll(POLL) {
+        while !session.is_over() {
+            match session.reader.poll(POLL) {
                 // SERVER: rdkafka's poll may return early with nothing.
                 None => {}
-                Some(Ok(record)) => {
-                    newest = self.newer(newest, &record)?;
-                }
+                Some(Ok(record)) => newest = self.newer(newest, &record)?,
                 Some(Err(KafkaError::PartitionEOF(_))) => return Ok(newest),
-                Some(Err(error)) => {
-                    let code = publish::code_of(&error);
-                    if !is_passing(code) {
-                        return Err(fail(code));
-                    }
-                }
+                Some(Err(error)) if is_passing(publish::code_of(&error)) => {}
+                Some(Err(error)) => return Err(fail(&error)),
             }
         }
-        Err(fail(RDKafkaErrorCode::OperationTimedOut))
+        Err(session.error(READING, RDKafkaErrorCode::OperationTimedOut))
     }
 
     fn newer(&self, newest: Newest, record: &impl Message) -> Result<Newest, CheckpointError> {
@@ -144,14 +127,10 @@ impl Store {
             Newest::Found(_) | Newest::Silence | Newest::Forgotten => Newest::Found(checkpoint),
         })
     }
-
-    fn reader(&self) -> Result<BaseConsumer<Context>, CheckpointError> {
-        Ok(publish::create(&self.settings.checkpoint_reader(), Context)?)
-    }
 }
 
 /// What the consumer reports while it goes on trying. It also looks for the coordinator of the group
 /// that it needs in name only: not being allowed to is nothing to us.
 fn is_passing(code: RDKafkaErrorCode) -> bool {
-    super::client::passes(code) || Fault::of(code) == Fault::GroupDenied
+    passes(code) || Fault::of(code) == Fault::GroupDenied
 }

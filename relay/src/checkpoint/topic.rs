@@ -4,7 +4,6 @@
 
 use rdkafka::{
     admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication},
-    client::DefaultClientContext,
     consumer::{BaseConsumer, Consumer as _},
     error::KafkaResult,
     types::RDKafkaErrorCode,
@@ -12,9 +11,9 @@ use rdkafka::{
 
 use super::{
     CheckpointError,
-    client::{Context, Deadline, REQUEST_TIMEOUT, passes},
+    session::{Context, REQUEST_TIMEOUT, Session, passes},
 };
-use crate::publish::{self, Fault, Settings, SettingsError};
+use crate::publish::{self, Fault, Settings};
 
 const LOOKING: &str = "looking for the checkpoint topic";
 const CREATING: &str = "creating the checkpoint topic";
@@ -29,16 +28,12 @@ pub enum TopicFound {
     },
 }
 
-/// Makes sure of the topic; `reader` is any client that does not create topics by asking.
-pub(super) fn ensure(
-    settings: &Settings,
-    reader: &BaseConsumer<Context>,
-    deadline: Deadline,
-) -> Result<(), CheckpointError> {
-    let topic = settings.checkpoint_topic.as_str();
-    match look(settings, reader, deadline)? {
+/// Makes sure of the topic.
+pub(super) fn ensure(session: &Session<'_>) -> Result<(), CheckpointError> {
+    let topic = session.topic();
+    match look(session)? {
         TopicFound::Missing => {
-            create(settings, deadline)?;
+            create(session)?;
             tracing::info!(topic, "checkpoint topic created");
         }
         TopicFound::Usable { partitions: 1 } => {}
@@ -52,19 +47,15 @@ pub(super) fn ensure(
 }
 
 /// An error for a topic from which the broker would delete the position.
-pub(super) fn look(
-    settings: &Settings,
-    reader: &BaseConsumer<Context>,
-    deadline: Deadline,
-) -> Result<TopicFound, CheckpointError> {
-    let topic = settings.checkpoint_topic.as_str();
-    let partitions = deadline
-        .retry(|| partitions(reader, topic))
-        .map_err(|code| deadline.error(LOOKING, topic, code))?;
+pub(super) fn look(session: &Session<'_>) -> Result<TopicFound, CheckpointError> {
+    let topic = session.topic();
+    let partitions = session
+        .retry(|reader| partitions(reader, topic))
+        .map_err(|code| session.error(LOOKING, code))?;
     if partitions == 0 {
         return Ok(TopicFound::Missing);
     }
-    check_policy(settings, deadline)?;
+    check_policy(session)?;
     Ok(TopicFound::Usable { partitions })
 }
 
@@ -83,16 +74,16 @@ fn partitions(reader: &BaseConsumer<Context>, topic: &str) -> Result<usize, RDKa
     }
 }
 
-fn create(settings: &Settings, deadline: Deadline) -> Result<(), CheckpointError> {
-    let topic = settings.checkpoint_topic.as_str();
-    let replication_factor = settings.replication_factor;
+fn create(session: &Session<'_>) -> Result<(), CheckpointError> {
+    let topic = session.topic();
+    let replication_factor = session.settings.replication_factor;
     let new_topic = NewTopic::new(topic, 1, TopicReplication::Fixed(replication_factor))
         .set("cleanup.policy", "compact")
         // The active segment is never compacted: small and short segments keep the topic small.
         .set("segment.bytes", "16777216")
         .set("segment.ms", "3600000");
-    let admin = Admin::create(settings)?;
-    let created = deadline.retry(|| {
+    let admin = Admin::create(session.settings)?;
+    let created = session.retry(|_| {
         let results = admin.ask(|client, options| client.create_topics([&new_topic], options))?;
         match results.into_iter().next() {
             Some(Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists))) => Ok(()),
@@ -102,23 +93,23 @@ fn create(settings: &Settings, deadline: Deadline) -> Result<(), CheckpointError
     });
     created.map_err(|code| {
         let (topic, reason) = (topic.to_owned(), code.to_string());
-        match code {
-            RDKafkaErrorCode::InvalidReplicationFactor => {
-                CheckpointError::ReplicationFactor { topic, replication_factor, reason }
-            }
-            code if passes(code) => deadline.error(CREATING, &topic, code),
-            _ => CheckpointError::NotCreated { topic, reason },
+        if code == RDKafkaErrorCode::InvalidReplicationFactor {
+            CheckpointError::ReplicationFactor { topic, replication_factor, reason }
+        } else if passes(code) || Fault::of(code) == Fault::AuthenticationFailed {
+            session.error(CREATING, code)
+        } else {
+            CheckpointError::NotCreated { topic, reason }
         }
     })
 }
 
 /// A topic that the broker made by itself, or that somebody made without thinking of it, deletes its
 /// records after a week.
-fn check_policy(settings: &Settings, deadline: Deadline) -> Result<(), CheckpointError> {
-    let topic = settings.checkpoint_topic.as_str();
-    let admin = Admin::create(settings)?;
+fn check_policy(session: &Session<'_>) -> Result<(), CheckpointError> {
+    let topic = session.topic();
+    let admin = Admin::create(session.settings)?;
     let resource = ResourceSpecifier::Topic(topic);
-    let policy = deadline.retry(|| {
+    let policy = session.retry(|_| {
         let results = admin.ask(|client, options| client.describe_configs([&resource], options))?;
         let described = results.into_iter().next().ok_or(RDKafkaErrorCode::Unknown)??;
         Ok(described.get("cleanup.policy").and_then(|entry| entry.value.clone()))
@@ -133,26 +124,26 @@ fn check_policy(settings: &Settings, deadline: Deadline) -> Result<(), Checkpoin
             tracing::debug!(topic, "cleanup.policy of the checkpoint topic may not be read");
             Ok(())
         }
-        Err(code) => Err(deadline.error(LOOKING, topic, code)),
+        Err(code) => Err(session.error(LOOKING, code)),
     }
 }
 
 /// rdkafka's admin client, whose answers are futures, for a thread that blocks.
 struct Admin {
-    client: AdminClient<DefaultClientContext>,
+    client: AdminClient<Context>,
     runtime: tokio::runtime::Runtime,
 }
 
 impl Admin {
     fn create(settings: &Settings) -> Result<Self, CheckpointError> {
-        let client = settings.admin().create().map_err(SettingsError::from_creation)?;
+        let client = publish::create(&settings.admin(), Context::default())?;
         let runtime = tokio::runtime::Builder::new_current_thread().build()?;
         Ok(Self { client, runtime })
     }
 
     fn ask<T, F>(
         &self,
-        request: impl FnOnce(&AdminClient<DefaultClientContext>, &AdminOptions) -> F,
+        request: impl FnOnce(&AdminClient<Context>, &AdminOptions) -> F,
     ) -> Result<T, RDKafkaErrorCode>
     where
         F: Future<Output = KafkaResult<T>>,

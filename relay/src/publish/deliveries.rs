@@ -20,7 +20,10 @@ use rdkafka::{
     types::RDKafkaErrorCode,
 };
 
-use super::fault::Fault;
+use super::{
+    connection::{self, Connection},
+    fault::Fault,
+};
 
 /// Header that carries the event id by Debezium's convention.
 pub(super) const EVENT_ID: &str = "id";
@@ -33,7 +36,7 @@ const SHOWN_BYTES_MAX: usize = 64;
 pub(super) struct Deliveries {
     failed: AtomicBool,
     failure: Mutex<Option<FailedDelivery>>,
-    connection: Mutex<Option<ConnectionTrouble>>,
+    pub(super) connection: Connection,
 }
 
 /// A record that was not delivered.
@@ -48,14 +51,6 @@ pub(super) struct FailedDelivery {
     pub(super) event_id: Option<String>,
 }
 
-/// The last thing librdkafka said about its connections. It goes on trying; whether it gets through
-/// is seen by the calls that wait.
-#[derive(Debug, Clone)]
-pub(super) struct ConnectionTrouble {
-    pub(super) fault: Fault,
-    pub(super) reason: String,
-}
-
 impl Deliveries {
     /// Cheap enough to ask for each chunk.
     pub(super) fn has_failed(&self) -> bool {
@@ -65,10 +60,6 @@ impl Deliveries {
     /// The first record that failed for a reason of its own; where there is none, the first one.
     pub(super) fn failure(&self) -> Option<FailedDelivery> {
         self.failure.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    pub(super) fn connection_trouble(&self) -> Option<ConnectionTrouble> {
-        self.connection.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn fail(&self, failure: FailedDelivery) {
@@ -119,38 +110,14 @@ impl ProducerContext for Deliveries {
 
 impl ClientContext for Deliveries {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, text: &str) {
-        log(level, facility, text);
+        connection::log(level, facility, text);
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
-        let code = error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Unknown);
-        tracing::debug!(%code, reason, "kafka client error");
-        let trouble = ConnectionTrouble { fault: Fault::of(code), reason: reason.to_owned() };
-        // That all brokers are down follows the reason for it, and would hide it.
-        if code != RDKafkaErrorCode::AllBrokersDown {
-            *self.connection.lock().unwrap_or_else(PoisonError::into_inner) = Some(trouble);
-        }
+        self.connection.note(&error, reason);
     }
 
     fn stats_raw(&self, _statistics: &[u8]) {}
-}
-
-/// librdkafka's log lines under their own target. What it calls an error it also retries: at most a
-/// warning for us, until one of our calls fails.
-pub(crate) fn log(level: RDKafkaLogLevel, facility: &str, text: &str) {
-    match level {
-        RDKafkaLogLevel::Emerg
-        | RDKafkaLogLevel::Alert
-        | RDKafkaLogLevel::Critical
-        | RDKafkaLogLevel::Error
-        | RDKafkaLogLevel::Warning => {
-            tracing::warn!(target: "librdkafka", facility, "{text}");
-        }
-        RDKafkaLogLevel::Notice | RDKafkaLogLevel::Info => {
-            tracing::info!(target: "librdkafka", facility, "{text}");
-        }
-        RDKafkaLogLevel::Debug => tracing::debug!(target: "librdkafka", facility, "{text}"),
-    }
 }
 
 /// An event id as text, shortened; bytes that are no text as hexadecimal digits.
@@ -194,18 +161,6 @@ mod tests {
         deliveries.fail(failed(2, RDKafkaErrorCode::MessageSizeTooLarge));
         deliveries.fail(failed(9, RDKafkaErrorCode::PurgeQueue));
         assert_eq!(deliveries.failure().unwrap().ordinal, 2);
-    }
-
-    #[test]
-    fn reason_of_a_broken_connection_is_not_hidden_by_all_brokers_down() {
-        let deliveries = Deliveries::default();
-
-        deliveries.error(KafkaError::Global(RDKafkaErrorCode::Authentication), "wrong password");
-        deliveries.error(KafkaError::Global(RDKafkaErrorCode::AllBrokersDown), "1/1 brokers down");
-
-        let trouble = deliveries.connection_trouble().unwrap();
-        assert_eq!(trouble.fault, Fault::AuthenticationFailed);
-        assert_eq!(trouble.reason, "wrong password");
     }
 
     #[test]

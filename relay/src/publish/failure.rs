@@ -67,8 +67,8 @@ impl Settings {
             Ok(error) => error.into(),
             Err(place) => {
                 let mut reason = format!("{code}, first for {place}");
-                if let Some(trouble) = producer.deliveries().connection_trouble() {
-                    reason = format!("{reason}; last connection error: {}", trouble.reason);
+                if let Some(trouble) = producer.deliveries().connection.trouble() {
+                    reason = format!("{reason}; last connection error: {trouble}");
                 }
                 BrokerError::of(doing, fault, self.record_timeout(), reason).into()
             }
@@ -77,10 +77,11 @@ impl Settings {
 
     /// The error behind a failed call or a spoilt producer.
     pub(super) fn call_error(&self, doing: &'static str, complaint: Complaint) -> PublishError {
-        match Fault::of(complaint.code) {
-            Fault::Fenced => self.fenced(),
-            fault => BrokerError::of(doing, fault, self.record_timeout(), complaint.reason).into(),
+        let fault = Fault::of(complaint.code);
+        if fault == Fault::Fenced {
+            return self.fenced();
         }
+        BrokerError::of(doing, fault, self.record_timeout(), complaint.reason).into()
     }
 
     fn fenced(&self) -> PublishError {

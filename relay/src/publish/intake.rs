@@ -176,10 +176,8 @@ mod tests {
     }
 
     fn records(arrival: &Arrival) -> usize {
-        match arrival {
-            Arrival::Batch(batch) => batch.records(),
-            other => panic!("expected a batch, got {other:?}"),
-        }
+        let Arrival::Batch(batch) = arrival else { panic!("expected a batch, got {arrival:?}") };
+        batch.records()
     }
 
     #[test]

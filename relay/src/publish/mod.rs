@@ -14,6 +14,7 @@ mod at_least_once;
 mod batch;
 mod client_config;
 mod committer;
+mod connection;
 mod deliveries;
 mod engine;
 mod error;
@@ -43,7 +44,12 @@ use self::{
     at_least_once::AtLeastOnce, engine::Engine, intake::Intake, outlet::Outlet, pacing::Pacing,
     producer::Producer, report::Report, slots::Slot,
 };
-pub(crate) use self::{client_config::create, deliveries::log, error::code_of, fault::Fault};
+pub(crate) use self::{
+    client_config::create,
+    connection::{Connection, LOGIN_GRACE, log},
+    error::code_of,
+    fault::Fault,
+};
 pub use self::{
     error::{BrokerError, PublishError, RecordError, RecordPlace},
     fence_history::FenceHistory,

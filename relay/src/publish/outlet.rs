@@ -155,9 +155,9 @@ impl Outlet {
 }
 
 fn not_acknowledged(producer: &Producer, limit: Duration) -> PublishError {
-    let reason = producer.deliveries().connection_trouble().map_or_else(
+    let reason = producer.deliveries().connection.trouble().map_or_else(
         || "the broker does not acknowledge".to_owned(),
-        |trouble| format!("last connection error: {}", trouble.reason),
+        |trouble| format!("last connection error: {trouble}"),
     );
     BrokerError::TimedOut { doing: "delivering records", limit, reason }.into()
 }

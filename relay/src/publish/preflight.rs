@@ -52,13 +52,13 @@ fn reach(settings: &Settings) -> Result<[Check; 2], PublishError> {
             Ok(metadata) => break metadata,
             Err(error) => error,
         };
-        let trouble = client.client().context().connection_trouble();
-        let refused = trouble.as_ref().is_some_and(|it| it.fault == Fault::AuthenticationFailed);
-        if refused || Instant::now() >= deadline {
-            let (fault, reason) = match trouble {
-                Some(trouble) => (trouble.fault, trouble.reason),
-                None => (Fault::of(code_of(&error)), error.to_string()),
-            };
+        let connection = &client.client().context().connection;
+        if let Some(reason) = connection.refused_login() {
+            return Err(BrokerError::AuthenticationFailed { doing: REACHING, reason }.into());
+        }
+        if Instant::now() >= deadline {
+            let fault = Fault::of(code_of(&error));
+            let reason = connection.trouble().unwrap_or_else(|| error.to_string());
             return Err(BrokerError::of(REACHING, fault, settings.delivery_timeout, reason).into());
         }
     };
@@ -109,9 +109,7 @@ fn transactions(settings: &Settings) -> Check {
     }
     let mut config = settings.transactional_producer(0);
     config.set("transactional.id", format!("rowpost.{}.check", settings.source));
-    let tried = Producer::create(&config)
-        .map_err(PublishError::from)
-        .and_then(|producer| slots::init(settings, &producer));
+    let tried = Producer::create(&config).and_then(|producer| slots::init(settings, &producer));
     match tried {
         Ok(()) => {
             Check::ok(NAME, "InitProducerId answered").requiring("delivery = \"exactly-once\"")

@@ -6,24 +6,41 @@
 //!
 //! Not promised: that a flush that succeeded delivered anything. [`Deliveries`] knows.
 
-use std::time::Duration;
+use std::{
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread::{self, JoinHandle},
+    time::Duration,
+};
 
 use rdkafka::{
     ClientConfig,
     error::{KafkaError, KafkaResult, RDKafkaErrorCode},
     message::{Header, OwnedHeaders},
-    producer::{BaseRecord, Producer as _, ThreadedProducer},
+    producer::{BaseProducer, BaseRecord, Producer as _, PurgeConfig},
 };
 
-use super::{SettingsError, client_config, deliveries::Deliveries};
+use super::{PublishError, client_config, deliveries::Deliveries};
 use crate::record::OutboxRecord;
 
 /// A record on its way into librdkafka, with its number within the batch.
 pub(super) type Outgoing<'a> = BaseRecord<'a, [u8], [u8], usize>;
 
 pub(super) struct Producer {
-    inner: ThreadedProducer<Deliveries>,
+    inner: Arc<BaseProducer<Deliveries>>,
+    /// Has librdkafka's callbacks called.
+    polling: Option<JoinHandle<()>>,
+    stop_polling: Arc<AtomicBool>,
 }
+
+/// How often the polling thread looks whether it is to end; events wake it at once.
+///
+/// rdkafka rounds the time that is left down to milliseconds and spins through the rest, with its own
+/// polling thread for 1 ms in each 100. These 200 µs are what its first wait is late by.
+const POLL: Duration = Duration::from_micros(200_200);
 
 /// A record that librdkafka did not take.
 pub(super) enum Refused<'a> {
@@ -41,8 +58,12 @@ pub(super) struct Complaint {
 
 impl Producer {
     /// Makes the client; it connects in the background.
-    pub(super) fn create(config: &ClientConfig) -> Result<Self, SettingsError> {
-        Ok(Self { inner: client_config::create(config, Deliveries::default())? })
+    pub(super) fn create(config: &ClientConfig) -> Result<Self, PublishError> {
+        let inner: BaseProducer<_> = client_config::create(config, Deliveries::default())?;
+        let inner = Arc::new(inner);
+        let stop_polling = Arc::new(AtomicBool::new(false));
+        let polling = poll(Arc::clone(&inner), Arc::clone(&stop_polling))?;
+        Ok(Self { inner, polling: Some(polling), stop_polling })
     }
 
     pub(super) fn deliveries(&self) -> &Deliveries {
@@ -73,7 +94,7 @@ impl Producer {
         )]
         // SAFETY: the pointer is that of a live client, which `self.inner` keeps alive for the whole
         // call; librdkafka's functions are thread-safe; the call takes no other pointer. It waits for
-        // the polling thread of `ThreadedProducer`, which lives as long as `self.inner`.
+        // deliveries to be reported, which the polling thread does until `self` is dropped.
         let answer = unsafe {
             rdkafka::bindings::rd_kafka_flush(self.inner.client().native_ptr(), timeout_ms)
         };
@@ -122,6 +143,30 @@ impl Producer {
             Ok(()) | Err(_) => None,
         }
     }
+}
+
+impl Drop for Producer {
+    fn drop(&mut self) {
+        // ORDER: first nothing more is sent, then the client is closed, which takes a moment.
+        self.inner.purge(PurgeConfig::default().queue().inflight());
+        self.stop_polling.store(true, Ordering::Relaxed);
+        if let Some(polling) = self.polling.take()
+            && polling.join().is_err()
+        {
+            tracing::error!("the thread that polls librdkafka has panicked");
+        }
+    }
+}
+
+fn poll(
+    producer: Arc<BaseProducer<Deliveries>>,
+    stop: Arc<AtomicBool>,
+) -> io::Result<JoinHandle<()>> {
+    thread::Builder::new().name("rowpost-kafka".to_owned()).spawn(move || {
+        while !stop.load(Ordering::Relaxed) {
+            producer.poll(POLL);
+        }
+    })
 }
 
 /// An outbox record in librdkafka's form. The headers are copied; key and value are borrowed.

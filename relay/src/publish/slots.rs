@@ -19,6 +19,7 @@ use tokio::sync::mpsc;
 
 use super::{
     BrokerError, PublishError, Settings,
+    connection::LOGIN_GRACE,
     error::code_of,
     fault::Fault,
     producer::{Complaint, Producer},
@@ -29,9 +30,6 @@ const DOING: &str = "fencing older relays (init_transactions)";
 
 /// How long one call lasts before the connection's state is looked at; the call goes on where it was.
 const SLICE: Duration = Duration::from_secs(1);
-
-/// A broker that has just started may refuse a login that it will accept in a moment.
-const LOGIN_GRACE: Duration = Duration::from_secs(5);
 
 /// A producer with its place in the rotation. Its transaction is begun.
 pub(super) struct Slot {
@@ -74,18 +72,16 @@ pub(super) fn init(settings: &Settings, producer: &Producer) -> Result<(), Publi
         if !is_retriable(&error) {
             return Err(settings.call_error(DOING, complaint));
         }
-        let trouble = producer.deliveries().connection_trouble();
-        if let Some(trouble) = &trouble
-            && trouble.fault == Fault::AuthenticationFailed
+        let connection = &producer.deliveries().connection;
+        if let Some(reason) = connection.refused_login()
             && started.elapsed() > LOGIN_GRACE
         {
-            let reason = trouble.reason.clone();
             return Err(BrokerError::AuthenticationFailed { doing: DOING, reason }.into());
         }
         if started.elapsed() > settings.delivery_timeout {
-            return Err(match (trouble, Fault::of(complaint.code)) {
-                (Some(trouble), Fault::TimedOut) => {
-                    BrokerError::Unreachable { doing: DOING, reason: trouble.reason }.into()
+            return Err(match (connection.trouble(), Fault::of(complaint.code)) {
+                (Some(reason), Fault::TimedOut) => {
+                    BrokerError::Unreachable { doing: DOING, reason }.into()
                 }
                 _ => settings.call_error(DOING, complaint),
             });

@@ -29,7 +29,7 @@ pub use self::{
 use crate::{
     config::Config,
     metrics::{Metrics, StageLabel},
-    position::{BinlogCoordinates, Position},
+    position::BinlogCoordinates,
     publish::Committed,
 };
 

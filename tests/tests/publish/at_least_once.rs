@@ -5,8 +5,9 @@ use std::{collections::BTreeMap, time::Duration};
 use anyhow::Result;
 use rowpost::config::Delivery;
 use rowpost_tests::{
-    Random,
+    Random, eventually, needs,
     numbers::{Isolation, Pace},
+    tier::Tier,
 };
 
 use crate::{instance::Instance, stage::Stage};
@@ -16,8 +17,8 @@ async fn stage() -> Result<Stage> {
 }
 
 #[tokio::test]
-async fn everything_is_acknowledged_and_the_last_checkpoint_is_stored_before_the_end() -> Result<()>
-{
+async fn last_checkpoint_is_stored_before_the_end_and_covers_everything() -> Result<()> {
+    needs!(Tier::Kafka);
     let stage = stage().await?;
     let mut running = stage.start().await?;
 
@@ -35,12 +36,13 @@ async fn everything_is_acknowledged_and_the_last_checkpoint_is_stored_before_the
 
 #[tokio::test]
 async fn checkpoint_follows_while_nothing_more_comes() -> Result<()> {
+    needs!(Tier::Kafka);
     let stage = stage().await?;
     let mut running = stage.start().await?;
     running.send(stage.chunk(0, 10)).await;
     running.committed(10).await;
 
-    rowpost_tests::eventually("the checkpoint is 10", Duration::from_secs(10), async || {
+    eventually("the checkpoint is 10", Duration::from_secs(10), async || {
         anyhow::Ok(stage.checkpoint_number().await? == Some(10))
     })
     .await;
@@ -51,6 +53,7 @@ async fn checkpoint_follows_while_nothing_more_comes() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn publisher_killed_at_random_moments_loses_nothing_and_keeps_the_order() -> Result<()> {
+    needs!(Tier::Kafka);
     let stage = stage().await?;
     let mut random = Random::from_environment();
     let end = 600_000;

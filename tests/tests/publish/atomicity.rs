@@ -4,14 +4,16 @@ use std::{sync::Arc, time::Duration};
 
 use anyhow::Result;
 use rowpost_tests::{
-    Random,
+    Random, needs,
     numbers::{Feed, Isolation, Pace},
+    tier::Tier,
 };
 
 use crate::{instance::Instance, stage::Stage};
 
 #[tokio::test]
 async fn everything_is_published_once_and_the_checkpoint_covers_it() -> Result<()> {
+    needs!(Tier::Kafka);
     let stage = Stage::new().await?;
     let mut running = stage.start().await?;
     assert_eq!(running.resume, None);
@@ -30,6 +32,7 @@ async fn everything_is_published_once_and_the_checkpoint_covers_it() -> Result<(
 
 #[tokio::test(flavor = "multi_thread")]
 async fn checkpoint_is_never_ahead_of_the_records_nor_behind_them() -> Result<()> {
+    needs!(Tier::Kafka);
     let stage = Stage::new().await?;
     let mut running = stage.start().await?;
     let topic = Arc::from(stage.topic.as_str());
@@ -64,6 +67,7 @@ async fn checkpoint_is_never_ahead_of_the_records_nor_behind_them() -> Result<()
 /// What is left out here is sent and acknowledged, but its transaction is open when the process dies.
 #[tokio::test(flavor = "multi_thread")]
 async fn open_transaction_of_a_killed_publisher_is_aborted_by_the_next_fence() -> Result<()> {
+    needs!(Tier::Kafka);
     let stage = Stage::new().await?;
     let mut random = Random::from_environment();
     let options = stage.options(Pace { end: u64::MAX, rate: 0, chunk_max: 300 });

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use rdkafka::{
+    Offset, TopicPartitionList,
     consumer::{BaseConsumer, Consumer},
+    error::KafkaError,
     producer::{BaseProducer, BaseRecord, Producer},
 };
 use rowpost::{
@@ -12,9 +14,12 @@ use rowpost::{
     error::Disposition,
     publish::PublishError,
 };
-use rowpost_tests::{KafkaBroker, numbers::position};
+use rowpost_tests::{KafkaBroker, eventually, needs, numbers::position, tier::Tier};
 
-use crate::stage::{DEADLINE, Stage, blocking};
+use crate::{
+    stage::{DEADLINE, Stage, blocking},
+    strict,
+};
 
 /// A stage with a checkpoint topic that holds nothing.
 async fn stage() -> Result<Stage> {
@@ -70,6 +75,7 @@ async fn write(
 
 #[tokio::test]
 async fn missing_topic_is_created_compacted_and_empty() -> Result<()> {
+    needs!(Tier::Kafka);
     let broker = KafkaBroker::shared().await?;
     let stage = Stage::without_topic(broker);
 
@@ -90,6 +96,7 @@ async fn missing_topic_is_created_compacted_and_empty() -> Result<()> {
 
 #[tokio::test]
 async fn topic_from_which_the_broker_deletes_is_refused() -> Result<()> {
+    needs!(Tier::Kafka);
     let broker = KafkaBroker::shared().await?;
     for policy in ["delete", "compact,delete"] {
         let stage = Stage::without_topic(broker);
@@ -107,6 +114,7 @@ async fn topic_from_which_the_broker_deletes_is_refused() -> Result<()> {
 
 #[tokio::test]
 async fn replication_factor_that_the_broker_cannot_give_is_named() -> Result<()> {
+    needs!(Tier::Kafka);
     let mut stage = Stage::without_topic(KafkaBroker::shared().await?);
     stage.checkpoint.replication_factor = 7;
 
@@ -119,6 +127,7 @@ async fn replication_factor_that_the_broker_cannot_give_is_named() -> Result<()>
 
 #[tokio::test]
 async fn empty_topic_has_no_checkpoint() -> Result<()> {
+    needs!(Tier::Kafka);
     let stage = stage().await?;
 
     assert_eq!(stage.checkpoint().await?, None);
@@ -127,6 +136,7 @@ async fn empty_topic_has_no_checkpoint() -> Result<()> {
 
 #[tokio::test]
 async fn newest_checkpoint_is_found_behind_thousands_of_aborted_records() -> Result<()> {
+    needs!(Tier::Kafka);
     let stage = stage().await?;
     let mine = |sequence, number| (stage.source.clone(), Some(encoded(sequence, number)));
     write(&stage, vec![mine(1, 10)], Some(true)).await?;
@@ -140,6 +150,7 @@ async fn newest_checkpoint_is_found_behind_thousands_of_aborted_records() -> Res
 
 #[tokio::test]
 async fn newest_checkpoint_is_found_among_those_of_another_source() -> Result<()> {
+    needs!(Tier::Kafka);
     let mut stage = stage().await?;
     stage.checkpoint.topic = Some(checkpoint_topic(&stage));
     let mine = (stage.source.clone(), Some(encoded(7, 70)));
@@ -154,8 +165,66 @@ async fn newest_checkpoint_is_found_among_those_of_another_source() -> Result<()
     Ok(())
 }
 
+/// The cleaner leaves one record of thousands at the start of the topic, far from its end.
+#[tokio::test]
+async fn checkpoint_is_found_in_what_compaction_has_left() -> Result<()> {
+    needs!(Tier::Kafka);
+    let broker = strict::broker().await?;
+    let mut stage = Stage::without_topic(broker);
+    let topic = checkpoint_topic(&stage);
+    stage.checkpoint.topic = Some(topic.clone());
+    let settings = [
+        ("cleanup.policy", "compact"),
+        ("min.cleanable.dirty.ratio", "0.0"),
+        ("max.compaction.lag.ms", "1"),
+        ("segment.ms", "1"),
+        ("segment.bytes", "1048576"),
+    ];
+    broker.create_topic(&topic, 1, &settings).await?;
+    let mine = |sequence, number| (stage.source.clone(), Some(encoded(sequence, number)));
+    write(&stage, vec![mine(1, 10), mine(2, 20)], Some(true)).await?;
+    let other = |sequence| ("other".to_owned(), Some(encoded(sequence, 666)));
+    write(&stage, (0..5_000).map(other).collect(), Some(true)).await?;
+
+    let left = || records(&stage, &topic);
+    eventually("the topic is compacted", DEADLINE, async || {
+        // The newest segment is never compacted, and a new one begins with a record.
+        write(&stage, vec![other(5_000)], None).await?;
+        anyhow::Ok(left().await? < 1_000)
+    })
+    .await;
+
+    assert_eq!(stage.checkpoint_number().await?, Some(20));
+    Ok(())
+}
+
+/// How many records a consumer finds in partition 0.
+async fn records(stage: &Stage, topic: &str) -> Result<usize> {
+    let reader: BaseConsumer = rdkafka::ClientConfig::new()
+        .set("bootstrap.servers", &stage.bootstrap)
+        .set("group.id", "rowpost-tests-compaction")
+        .set("enable.partition.eof", "true")
+        .set("fetch.wait.max.ms", "10")
+        .create()?;
+    let mut partition = TopicPartitionList::new();
+    partition.add_partition_offset(topic, 0, Offset::Beginning)?;
+    blocking(move || {
+        reader.assign(&partition)?;
+        let mut records = 0;
+        loop {
+            match reader.poll(DEADLINE).context("the broker is silent")? {
+                Ok(_) => records += 1,
+                Err(KafkaError::PartitionEOF(_)) => return Ok(records),
+                Err(error) => return Err(error.into()),
+            }
+        }
+    })
+    .await
+}
+
 #[tokio::test]
 async fn highest_sequence_is_the_newest_wherever_it_lies() -> Result<()> {
+    needs!(Tier::Kafka);
     let stage = stage().await?;
     let mine = |sequence, number| (stage.source.clone(), Some(encoded(sequence, number)));
 
@@ -167,6 +236,7 @@ async fn highest_sequence_is_the_newest_wherever_it_lies() -> Result<()> {
 
 #[tokio::test]
 async fn tombstone_forgets_the_position() -> Result<()> {
+    needs!(Tier::Kafka);
     let stage = stage().await?;
     let mine = |sequence, number| (stage.source.clone(), Some(encoded(sequence, number)));
 
@@ -180,6 +250,7 @@ async fn tombstone_forgets_the_position() -> Result<()> {
 
 #[tokio::test]
 async fn checkpoint_of_a_newer_version_halts_instead_of_starting_over() -> Result<()> {
+    needs!(Tier::Kafka);
     let stage = stage().await?;
     let newer = br#"{"version":99,"relay_version":"9.9.9"}"#.to_vec();
     write(&stage, vec![(stage.source.clone(), Some(newer))], None).await?;
@@ -197,6 +268,7 @@ async fn checkpoint_of_a_newer_version_halts_instead_of_starting_over() -> Resul
 
 #[tokio::test]
 async fn publisher_resumes_where_the_one_before_ended_and_counts_on() -> Result<()> {
+    needs!(Tier::Kafka);
     let stage = Stage::new().await?;
     for life in 0..4 {
         let mut running = stage.start().await?;
@@ -214,6 +286,7 @@ async fn publisher_resumes_where_the_one_before_ended_and_counts_on() -> Result<
 
 #[tokio::test]
 async fn first_start_is_stored_before_anything_is_published() -> Result<()> {
+    needs!(Tier::Kafka);
     let stage = Stage::without_topic(KafkaBroker::shared().await?);
 
     stage.start().await?.close().await?;
@@ -224,6 +297,7 @@ async fn first_start_is_stored_before_anything_is_published() -> Result<()> {
 
 #[tokio::test]
 async fn quiet_outbox_moves_the_checkpoint_at_its_interval_and_at_the_end() -> Result<()> {
+    needs!(Tier::Kafka);
     let mut stage = Stage::without_topic(KafkaBroker::shared().await?);
     stage.checkpoint.interval = Duration::from_millis(300);
     let mut running = stage.start().await?;

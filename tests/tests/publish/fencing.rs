@@ -5,14 +5,16 @@ use std::{num::NonZeroUsize, time::Duration};
 use anyhow::Result;
 use rowpost::{error::Disposition, publish::PublishError};
 use rowpost_tests::{
-    Random,
+    Random, needs,
     numbers::{Isolation, Pace},
+    tier::Tier,
 };
 
 use crate::{instance::Instance, stage::Stage, witness::Witness};
 
 #[tokio::test]
 async fn older_publisher_is_fenced_and_commits_nothing_more() -> Result<()> {
+    needs!(Tier::Kafka);
     let stage = Stage::new().await?;
     let mut older = stage.start().await?;
     older.send(stage.chunk(0, 10)).await;
@@ -37,6 +39,7 @@ async fn older_publisher_is_fenced_and_commits_nothing_more() -> Result<()> {
 /// The older one's next transaction is on its second id, which the newer one does not use.
 #[tokio::test]
 async fn publisher_with_one_slot_fences_the_second_slot_of_an_older_one() -> Result<()> {
+    needs!(Tier::Kafka);
     let mut stage = Stage::new().await?;
     let mut older = stage.start().await?;
     // The first start's checkpoint went through slot 0, this goes through slot 1, the next through 0.
@@ -61,6 +64,7 @@ async fn publisher_with_one_slot_fences_the_second_slot_of_an_older_one() -> Res
 /// start together could own one id each.
 #[tokio::test(flavor = "multi_thread")]
 async fn second_id_is_fenced_only_after_the_first_one() -> Result<()> {
+    needs!(Tier::Kafka);
     let stage = Stage::new().await?;
     let older: Vec<_> = (0..2).map(|slot| Witness::start(&stage, slot)).collect::<Result<_>>()?;
 
@@ -78,6 +82,7 @@ async fn second_id_is_fenced_only_after_the_first_one() -> Result<()> {
 
 #[tokio::test]
 async fn idle_publisher_that_was_fenced_publishes_nothing_when_records_come() -> Result<()> {
+    needs!(Tier::Kafka);
     let stage = Stage::new().await?;
     let older = stage.start().await?;
 
@@ -94,6 +99,7 @@ async fn idle_publisher_that_was_fenced_publishes_nothing_when_records_come() ->
 /// Fenced in parallel or in another order, two of them could each own one id and both publish.
 #[tokio::test(flavor = "multi_thread")]
 async fn three_competing_publishers_neither_lose_nor_repeat_nor_reorder() -> Result<()> {
+    needs!(Tier::Kafka);
     let stage = Stage::new().await?;
     let mut random = Random::from_environment();
     let end = 400_000;

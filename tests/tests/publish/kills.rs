@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use anyhow::Result;
 use rowpost_tests::{
-    Random,
+    Random, needs,
     numbers::{Isolation, Pace},
+    tier::Tier,
 };
 
 use crate::{instance::Instance, stage::Stage};
@@ -14,6 +15,7 @@ const KILLS: u32 = 12;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn publisher_killed_at_random_moments_loses_repeats_and_reorders_nothing() -> Result<()> {
+    needs!(Tier::Kafka);
     let stage = Stage::new().await?;
     let mut random = Random::from_environment();
     let end = 1_000_000;

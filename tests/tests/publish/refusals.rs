@@ -8,7 +8,7 @@ use rowpost::{
     error::Disposition,
     publish::{PublishError, RecordError},
 };
-use rowpost_tests::{KafkaBroker, numbers::Isolation};
+use rowpost_tests::{KafkaBroker, Random, needs, numbers::Isolation, tier::Tier};
 use tokio::time::Instant;
 
 use crate::stage::Stage;
@@ -20,7 +20,7 @@ async fn publish_large(stage: &Stage, bytes: usize) -> Result<PublishError> {
     running.committed(10).await;
     let mut chunk = stage.chunk(10, 12);
     // Hard to compress: lz4 must not save it.
-    let mut noise = rowpost_tests::Random::new(1);
+    let mut noise = Random::new(1);
     let value = std::iter::repeat_with(|| noise.draw().to_le_bytes()).flatten().take(bytes);
     chunk.records[1].value = Some(value.collect());
     running.send(chunk).await;
@@ -41,6 +41,7 @@ fn assert_too_large(error: &PublishError, stage: &Stage) {
 
 #[tokio::test]
 async fn record_over_the_clients_limit_halts_and_is_named() -> Result<()> {
+    needs!(Tier::Kafka);
     let stage = Stage::new().await?;
 
     let error = publish_large(&stage, 1_100_000).await?;
@@ -51,6 +52,7 @@ async fn record_over_the_clients_limit_halts_and_is_named() -> Result<()> {
 
 #[tokio::test]
 async fn record_over_the_topics_limit_halts_and_is_named() -> Result<()> {
+    needs!(Tier::Kafka);
     let broker = KafkaBroker::shared().await?;
     let stage = Stage::without_topic(broker);
     broker.create_topic(&stage.topic, 1, &[("max.message.bytes", "200000")]).await?;
@@ -65,6 +67,7 @@ async fn record_over_the_topics_limit_halts_and_is_named() -> Result<()> {
 
 #[tokio::test]
 async fn partition_that_does_not_exist_halts() -> Result<()> {
+    needs!(Tier::Kafka);
     let stage = Stage::new().await?;
     let running = stage.start().await?;
     let mut chunk = stage.chunk(0, 1);
@@ -81,6 +84,7 @@ async fn partition_that_does_not_exist_halts() -> Result<()> {
 
 #[tokio::test]
 async fn illegal_topic_name_halts() -> Result<()> {
+    needs!(Tier::Kafka);
     for name in ["outbox.event.größe", "nul\0byte"] {
         let stage = Stage::new().await?;
         let running = stage.start().await?;
@@ -99,6 +103,7 @@ async fn illegal_topic_name_halts() -> Result<()> {
 /// librdkafka's queue holds a twentieth of this chunk.
 #[tokio::test]
 async fn full_queue_makes_the_publisher_wait_and_drops_nothing() -> Result<()> {
+    needs!(Tier::Kafka);
     let mut stage = Stage::new().await?;
     stage.publish.batch_bytes_max = ByteSize::kib(64);
     stage.publish.batch_records_max = NonZeroUsize::new(100).expect("100 is not zero");
@@ -117,6 +122,7 @@ async fn full_queue_makes_the_publisher_wait_and_drops_nothing() -> Result<()> {
 
 #[tokio::test]
 async fn broker_that_is_not_there_is_tried_again_later() -> Result<()> {
+    needs!(Tier::Kafka);
     let mut stage = Stage::without_topic(KafkaBroker::shared().await?);
     // Port 1 is privileged and closed.
     stage.bootstrap = "127.0.0.1:1".to_owned();
@@ -132,6 +138,7 @@ async fn broker_that_is_not_there_is_tried_again_later() -> Result<()> {
 
 #[tokio::test]
 async fn stop_ends_a_publisher_that_waits() -> Result<()> {
+    needs!(Tier::Kafka);
     let stage = Stage::new().await?;
     let running = stage.start().await?;
 

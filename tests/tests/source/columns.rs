@@ -54,7 +54,7 @@ async fn rows_of_a_table_that_has_changed_since_are_read_with_full_metadata() ->
     writer.insert(&[10]).await?;
     writer.run("drop table outbox").await?;
 
-    let mut reading = stage.read_from(start).await?;
+    let mut reading = stage.read_from(start)?;
     reading.expect(&writer.committed).await?;
     reading.stop().await
 }
@@ -89,7 +89,7 @@ async fn table_that_is_gone_or_changed_halts_and_names_what_repairs_it() -> Resu
         writer.insert(&[10]).await?;
         writer.run(change).await?;
 
-        let error = stage.read_from(start).await?.error().await?;
+        let error = stage.read_from(start)?.error().await?;
 
         assert!(error.contains(says), "{error}");
         assert!(error.contains("binlog_row_metadata=FULL"), "{error}");

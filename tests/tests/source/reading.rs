@@ -56,14 +56,14 @@ async fn rows_arrive_once_in_commit_order_and_every_position_resumes(setup: Setu
     let mut stage = Stage::new(mysql).await?;
     stage.set("/limits/chunk_bytes_max", json!("4KiB"));
     let start = stage.start(StartPolicy::Latest).await?;
-    let mut reading = stage.read_from(start.clone()).await?;
+    let mut reading = stage.read_from(start.clone())?;
     let mut writer = stage.writer().await?;
     let mut random = Random::from_environment();
 
     write_mixed(&mut writer, &mut random, 300).await?;
     // Read while it was written, and once more all at once.
     reading.expect(&writer.committed).await?;
-    let mut again = stage.read_from(start).await?;
+    let mut again = stage.read_from(start)?;
     again.expect(&writer.committed).await?;
 
     let parts = |reading: &Reading| {
@@ -72,8 +72,9 @@ async fn rows_arrive_once_in_commit_order_and_every_position_resumes(setup: Setu
     assert!(parts(&reading) > 0, "some positions are inside of transactions");
     for _ in 0..12 {
         let positions = if random.below(2) == 0 { &reading.positions } else { &again.positions };
-        let (rows, position) = positions[random.below(positions.len() as u32) as usize].clone();
-        let mut resumed = stage.read_from(position.clone()).await?;
+        let (rows, position) =
+            positions[random.below(u32::try_from(positions.len())?) as usize].clone();
+        let mut resumed = stage.read_from(position.clone())?;
         resumed.until(writer.committed.len() - rows).await?;
         assert_eq!(resumed.ids, writer.committed[rows..], "resumed at {position:?}");
         resumed.stop().await?;
@@ -125,7 +126,7 @@ async fn compressed_transactions_are_read_like_others() -> Result<()> {
     }
     writer.run("commit").await?;
 
-    let mut reading = stage.read_from(start).await?;
+    let mut reading = stage.read_from(start)?;
     reading.expect(&writer.committed).await?;
     reading.stop().await
 }
@@ -146,7 +147,7 @@ async fn tagged_gtids_are_resumed_from() -> Result<()> {
     reading.expect(&writer.committed).await?;
 
     assert!(position.gtid_set.as_ref().is_some_and(|set| set.to_string().contains(":rowpost:")));
-    let mut resumed = stage.read_from(position).await?;
+    let mut resumed = stage.read_from(position)?;
     resumed.until(1).await?;
     assert_eq!(resumed.ids, writer.committed[1..]);
     resumed.stop().await?;
@@ -170,7 +171,7 @@ async fn checksums_may_be_switched_off_and_on_while_the_stream_is_open() -> Resu
 
     reading.expect(&writer.committed).await?;
     assert_eq!(reading.retries(), 0);
-    let mut again = stage.read_from(start).await?;
+    let mut again = stage.read_from(start)?;
     again.expect(&writer.committed).await?;
     again.stop().await?;
     reading.stop().await
@@ -254,7 +255,7 @@ async fn first_start_begins_where_it_is_told_to() -> Result<()> {
             (StartPolicy::Coordinates(middle.coordinates.clone()), 1..2),
             (StartPolicy::Latest, 2..2),
         ] {
-            let mut reading = stage.read_from(stage.start(policy.clone()).await?).await?;
+            let mut reading = stage.read_from(stage.start(policy.clone()).await?)?;
             reading.until(rows.len()).await?;
             assert_eq!(reading.ids, writer.committed[rows], "{policy:?}");
             reading.stop().await?;

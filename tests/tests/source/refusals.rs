@@ -57,7 +57,7 @@ async fn purged_binlog_halts_and_names_what_is_missing() -> Result<()> {
         let end = stage.start(StartPolicy::Latest).await?;
         writer.run(&format!("purge binary logs to '{}'", end.coordinates.file)).await?;
 
-        let ended = stage.read_from(start.clone()).await?.ended().await?;
+        let ended = stage.read_from(start.clone())?.ended().await?;
 
         match ended {
             Err(SourceError::Start(StartError::GtidsPurged { missing })) => {
@@ -79,7 +79,7 @@ async fn another_server_without_gtids_is_refused() -> Result<()> {
         (MysqlServer::start(Setup::Reference).await?, MysqlServer::start(Setup::Reference).await?);
     let start = Stage::new(&one).await?.start(StartPolicy::Latest).await?;
 
-    let ended = Stage::new(&two).await?.read_from(start).await?.ended().await?;
+    let ended = Stage::new(&two).await?.read_from(start)?.ended().await?;
 
     assert!(matches!(ended, Err(SourceError::Start(StartError::OtherServer { .. }))), "{ended:?}");
     Ok(())
@@ -98,7 +98,7 @@ async fn position_inside_a_transaction_halts() -> Result<()> {
     let show = format!("show binlog events in '{file}' from {position} limit 2, 1");
     let event: mysql_async::Row = stage.mysql.value(&show).await?;
     start.coordinates.position = event.get("Pos").expect("events have positions");
-    let error = stage.read_from(start).await?.error().await?;
+    let error = stage.read_from(start)?.error().await?;
 
     assert!(error.contains("lies inside a transaction"), "{error}");
     Ok(())
@@ -112,12 +112,12 @@ async fn wrong_password_halts_and_an_absent_server_is_waited_for() -> Result<()>
     let start = stage.start(StartPolicy::Latest).await?;
 
     stage.set("/mysql/url", json!(mysql.url_as("nobody", "wrong")?));
-    let error = stage.read_from(start.clone()).await?.error().await?;
+    let error = stage.read_from(start.clone())?.error().await?;
     assert!(error.contains("Access denied"), "{error}");
     assert!(error.contains("mysql.password_file"), "{error}");
 
     stage.set("/mysql/url", json!("mysql://root@127.0.0.1:1"));
-    let reading = stage.read_from(start).await?;
+    let reading = stage.read_from(start)?;
     rowpost_tests::eventually("it tries again and again", crate::stage::DEADLINE, async || {
         reading.retries() > 3
     })

@@ -86,7 +86,7 @@ impl<'s> Stage<'s> {
         Ok(start::resolve(None, &policy, &server)?)
     }
 
-    pub(crate) async fn read_from(&self, start: Position) -> Result<Reading> {
+    pub(crate) fn read_from(&self, start: Position) -> Result<Reading> {
         self.read_with(start, 64 << 20)
     }
 
@@ -116,7 +116,7 @@ impl<'s> Stage<'s> {
     }
 
     pub(crate) async fn read(&self) -> Result<Reading> {
-        self.read_from(self.start(StartPolicy::Latest).await?).await
+        self.read_from(self.start(StartPolicy::Latest).await?)
     }
 }
 

@@ -59,7 +59,7 @@ async fn read(config: &Config, start: rowpost::position::Position, rows: usize) 
     stop.cancel();
     running.await??;
     let growth = peak.saturating_sub(before);
-    println!("{rows} rows: grew by {growth} KiB");
+    eprintln!("{rows} rows: grew by {growth} KiB");
     assert_eq!(read, rows);
     assert!(growth < GROWTH_MAX_KIB, "grew by {growth} KiB");
     Ok(())

@@ -73,10 +73,11 @@ impl Writer {
                 let statements = self.statements(statements);
                 let statements: Vec<_> =
                     statements.iter().map(|(table, rows)| (*table, rows.as_slice())).collect();
-                match written {
-                    Written::Compressed(_) => self.log.compressed(&statements),
-                    _ => self.log.transaction(&statements),
-                };
+                if matches!(written, Written::Compressed(_)) {
+                    self.log.compressed(&statements);
+                } else {
+                    self.log.transaction(&statements);
+                }
             }
             // Small, so that nothing of it is out before the rollback.
             Written::Savepoint(kept, dropped, more) => {

@@ -171,6 +171,9 @@ fn xa_branch_is_never_emitted_in_parts() {
     assert!(matches!(fault(&log, 1000), TransactionFault::XaTooLarge { .. }));
 }
 
+/// Writes what follows the open transaction.
+type Follow = fn(&mut Log);
+
 #[test]
 fn transaction_without_its_commit_event_is_never_passed_over() {
     let open = || {
@@ -178,7 +181,7 @@ fn transaction_without_its_commit_event_is_never_passed_over() {
         log.transaction(&[(OUTBOX, &[(1, 10)])]).begin().insert(OUTBOX, &[(2, 10)]).end();
         log
     };
-    let follow: [(&str, fn(&mut Log)); 5] = [
+    let follow: [(&str, Follow); 5] = [
         ("gtid", |log| {
             log.gtid();
         }),

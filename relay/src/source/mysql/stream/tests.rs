@@ -194,8 +194,7 @@ async fn compressed_transaction_is_unpacked_behind_its_own_event() {
         let payload = payload(&inner);
         assert_eq!(payload.len() > BUFFER_BYTES, row.len() > BUFFER_BYTES);
         let mut sent = Sent::new(true);
-        sent.event(EventType::TRANSACTION_PAYLOAD, &payload)
-            .event(EventType::XID, b"87654321");
+        sent.event(EventType::TRANSACTION_PAYLOAD, &payload).event(EventType::XID, b"87654321");
 
         let (shown, end) = read(&sent, true).await;
 
