@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use mysql_async::prelude::Queryable;
 use rowpost_tests::{
     KafkaBroker, MysqlServer, Random, Relay, Setup, Writers, eventually, ledger::Reader, needs,
-    tier::Tier,
+    relay::RelayConfig, tier::Tier,
 };
 
 use crate::stack::{LONG, Stack, records_committed};
@@ -21,7 +21,12 @@ struct Flow {
 
 impl Flow {
     async fn start(stack: Stack) -> Result<Self> {
-        let relay = Relay::start(stack.config()?).await?;
+        let config = stack.config()?;
+        Self::start_with(stack, config).await
+    }
+
+    async fn start_with(stack: Stack, config: RelayConfig) -> Result<Self> {
+        let relay = Relay::start(config).await?;
         relay.wait_ready(LONG).await;
         let mut options = stack.writers();
         options.rows_per_second = Some(2_000.0);
@@ -33,10 +38,12 @@ impl Flow {
         Ok(flow)
     }
 
-    /// The relay commits records, after those that it has committed now.
+    /// The relay commits records, after those that it has committed now. A consumer looks on: what
+    /// it is shown of Kafka transactions that fail must be nothing.
     async fn more_arrives(&self, limit: Duration) {
         let mut before = None;
         eventually("records flow", limit, async || {
+            self.reader.read_to_end().await?;
             let records = records_committed(&self.relay).await?;
             Ok::<_, anyhow::Error>(*before.get_or_insert(records) < records)
         })
@@ -149,6 +156,27 @@ async fn broker_crash_and_restart_lose_nothing() -> Result<()> {
     flow.stack.kafka.kill9().await?;
     flow.stack.kafka.start_again().await?;
     flow.more_arrives(LONG).await;
+
+    flow.ends_complete().await
+}
+
+/// Longer than Kafka lets the transaction be open, and than the relay waits for an acknowledgement:
+/// the broker has given up the transaction, and the relay begins anew from its checkpoint.
+#[tokio::test(flavor = "multi_thread")]
+async fn broker_that_stands_still_for_long_loses_nothing() -> Result<()> {
+    needs!(Tier::Mysql9, Tier::Kafka, Tier::Kill);
+    let stack = with_a_broker_of_its_own("broker_pause").await?;
+    let mut config = stack.config()?;
+    config.set_text("publish.transaction_timeout", "3s");
+    config.set_text("publish.delivery_timeout", "6s");
+    let flow = Flow::start_with(stack, config).await?;
+
+    for _ in 0..2 {
+        flow.stack.kafka.pause().await?;
+        tokio::time::sleep(Duration::from_secs(10)).await;
+        flow.stack.kafka.resume().await?;
+        flow.more_arrives(LONG).await;
+    }
 
     flow.ends_complete().await
 }
