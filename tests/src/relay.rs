@@ -240,7 +240,7 @@ pub async fn binary() -> Result<PathBuf> {
 
 fn build() -> Result<PathBuf> {
     let profile = env::var(PROFILE_VARIABLE).unwrap_or_else(|_| "dev".to_owned());
-    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    let mut cargo = command::cargo();
     cargo
         .args(["build", "--package", "rowpost", "--bin", "rowpost", "--profile", &profile])
         .args(["--message-format", "json-render-diagnostics"])

@@ -10,18 +10,8 @@ use anyhow::{Context, Result, ensure};
 
 /// The cargo that runs us, in the workspace's root.
 pub(crate) fn command() -> Command {
-    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    let mut cargo = rowpost_servers::command::cargo();
     cargo.current_dir(workspace());
-    // What `cargo run` says of xtask is not true of what is built here, and some build scripts look:
-    // ring and all behind it would be built again each time.
-    for (name, _) in env::vars_os() {
-        let is_of_xtask = ["CARGO_PKG_", "CARGO_MANIFEST_"]
-            .iter()
-            .any(|prefix| name.to_string_lossy().starts_with(prefix));
-        if is_of_xtask {
-            cargo.env_remove(name);
-        }
-    }
     cargo
 }
 

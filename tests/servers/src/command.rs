@@ -32,6 +32,22 @@ pub fn run(command: &mut Command, log: &Path) -> Result<()> {
     Ok(())
 }
 
+/// The cargo that runs us.
+pub fn cargo() -> Command {
+    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    // What `cargo run` and `cargo test` say of our package is not true of what is built here, and some
+    // build scripts look: ring and all behind it would be built again each time.
+    for (name, _) in env::vars_os() {
+        let is_of_ours = ["CARGO_PKG_", "CARGO_MANIFEST_"]
+            .iter()
+            .any(|prefix| name.to_string_lossy().starts_with(prefix));
+        if is_of_ours {
+            cargo.env_remove(name);
+        }
+    }
+    cargo
+}
+
 /// Runs `command` and returns what it printed.
 pub fn output(command: &mut Command) -> Result<String> {
     let program = command.get_program().to_string_lossy().into_owned();
