@@ -30,6 +30,8 @@ mod native_mysql;
 
 pub mod outbox; // the table under test
 
+mod payload; // what is in it
+
 pub mod seed; // random, but repeatable
 
 pub mod writer; // commits and rollbacks under load

@@ -4,6 +4,7 @@ use std::{fs, path::PathBuf};
 
 use anyhow::{Context, Result};
 
+pub use crate::payload::payload;
 use crate::{MysqlServer, ledger::EventId};
 
 /// A file below `sql/`.
@@ -32,16 +33,14 @@ pub async fn create_account(mysql: &MysqlServer, database: &str) -> Result<()> {
     mysql.exec(account.replace("shop.outbox", &format!("`{database}`.outbox"))).await
 }
 
-/// `('id','type','key','event','{…}')`, with a payload of about `payload_bytes`. All of it is plain
-/// ASCII without quotes, so nothing needs escaping.
+/// `('id','type','key','event','{…}')`, with a payload of `payload_bytes`. All of it is plain ASCII
+/// without quotes, so nothing needs escaping.
 pub fn values(event: EventId, aggregate_type: &str, payload_bytes: usize) -> String {
-    let EventId { key, sequence, .. } = event;
-    let head = format!(r#"{{"key": {key}, "sequence": {sequence}, "text": ""#);
-    let text = "x".repeat(payload_bytes.saturating_sub(head.len() + 2));
     format!(
-        "('{}','{aggregate_type}','{}','Written','{head}{text}\"}}')",
+        "('{}','{aggregate_type}','{}','Written','{}')",
         event.to_uuid(),
         event.aggregate_id(),
+        payload(event, payload_bytes),
     )
 }
 

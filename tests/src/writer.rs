@@ -130,6 +130,12 @@ impl Writers {
         self.shared.committed.load(Ordering::Relaxed)
     }
 
+    /// The same for somebody who looks on while `finish` waits.
+    pub fn counter(&self) -> impl Fn() -> u64 + Send + 'static {
+        let shared = Arc::clone(&self.shared);
+        move || shared.committed.load(Ordering::Relaxed)
+    }
+
     /// Lets each writer finish its transaction, and returns what was written.
     pub async fn stop(self) -> Result<Ledger> {
         self.shared.stop.store(true, Ordering::Relaxed);

@@ -20,6 +20,19 @@ pub struct Consumed {
     keys: BTreeMap<u32, KeyArrivals>,
     records: u64,
     malformed: Malformed,
+    extent: Option<Extent>,
+}
+
+/// How much arrived, and when it was appended to the log: with `message.timestamp.type=LogAppendTime`
+/// by the broker's word, else by that of whoever published it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Extent {
+    pub records: u64,
+    /// Keys, values and headers.
+    pub bytes: u64,
+    /// Milliseconds since the epoch.
+    pub first_ms: i64,
+    pub last_ms: i64,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -48,6 +61,24 @@ impl Consumed {
         } else {
             key.foreign.push(arrival.event);
         }
+    }
+
+    /// Takes time and size of a record, whatever it is.
+    pub(super) fn measure(&mut self, timestamp_ms: i64, bytes: usize) {
+        let extent = self.extent.get_or_insert(Extent {
+            records: 0,
+            bytes: 0,
+            first_ms: timestamp_ms,
+            last_ms: timestamp_ms,
+        });
+        extent.records += 1;
+        extent.bytes += bytes as u64;
+        extent.first_ms = extent.first_ms.min(timestamp_ms);
+        extent.last_ms = extent.last_ms.max(timestamp_ms);
+    }
+
+    pub(super) fn extent(&self) -> Option<Extent> {
+        self.extent
     }
 
     /// Takes a record that cannot be one of ours.
@@ -88,5 +119,23 @@ impl Consumed {
 
     pub(super) fn sequences_of(&self, key: u32) -> &[u32] {
         self.keys.get(&key).map_or(&[], |arrivals| arrivals.sequences.as_slice())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn extent_spans_the_earliest_and_the_latest_record_in_any_order() {
+        let mut consumed = Consumed::default();
+        assert_eq!(consumed.extent(), None);
+
+        for (timestamp_ms, bytes) in [(20, 300), (10, 200), (30, 100)] {
+            consumed.measure(timestamp_ms, bytes);
+        }
+
+        let expected = Extent { records: 3, bytes: 600, first_ms: 10, last_ms: 30 };
+        assert_eq!(consumed.extent(), Some(expected));
     }
 }

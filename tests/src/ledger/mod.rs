@@ -13,7 +13,7 @@ pub(crate) mod reader;
 mod verdict;
 
 pub use self::{
-    consumed::{Arrival, Consumed},
+    consumed::{Arrival, Consumed, Extent},
     event_id::EventId,
     reader::{Isolation, Reader},
     verdict::{Findings, Verdict},

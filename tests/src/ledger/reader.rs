@@ -19,7 +19,7 @@ use rdkafka::{
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::{Arrival, Consumed, EventId, Ledger, Verdict};
+use super::{Arrival, Consumed, EventId, Extent, Ledger, Verdict};
 use crate::control::blocking;
 
 /// Without any record or end of partition for so long, the broker is taken for gone.
@@ -112,6 +112,11 @@ impl Reader {
         ledger.compare(&lock(&self.state).consumed)
     }
 
+    /// How much was read so far, and from when it is; `None` before the first record.
+    pub fn extent(&self) -> Option<Extent> {
+        lock(&self.state).consumed.extent()
+    }
+
     /// Records read so far whose event had come before.
     pub fn duplicates(&self) -> u64 {
         lock(&self.state).consumed.duplicates()
@@ -152,6 +157,8 @@ impl State {
                 Some(Err(error)) => return Err(error).context("cannot read from Kafka"),
                 Some(Ok(message)) => {
                     self.next.insert(message.partition(), message.offset() + 1);
+                    let timestamp_ms = message.timestamp().to_millis().unwrap_or_default();
+                    self.consumed.measure(timestamp_ms, bytes(&message));
                     match parse(&message) {
                         Ok(event) => {
                             let partition = message.partition();
@@ -193,6 +200,15 @@ fn is_passing(error: &KafkaError) -> bool {
                 | Code::LeaderNotAvailable
         )
     )
+}
+
+/// Key, value and headers.
+fn bytes(message: &impl Message) -> usize {
+    let headers = message.headers().map_or(0, |headers| {
+        headers.iter().map(|header| header.key.len() + header.value.map_or(0, <[u8]>::len)).sum()
+    });
+    [message.key(), message.payload()].into_iter().flatten().map(<[u8]>::len).sum::<usize>()
+        + headers
 }
 
 /// The event that the record says it is, after its key and payload have said the same.
