@@ -16,8 +16,9 @@ use super::{Settings, SettingsError};
 const TOPIC_CREATION_MS: u128 = 5_000;
 
 impl Settings {
-    /// For one slot of the exactly-once mode.
-    pub(crate) fn transactional_producer(&self, slot: usize) -> ClientConfig {
+    /// For one slot of the exactly-once mode. Public for the benchmark that shows what these properties
+    /// leave possible.
+    pub fn transactional_producer(&self, slot: usize) -> ClientConfig {
         let mut config = self.producer();
         config
             .set("transactional.id", self.transactional_id(slot))

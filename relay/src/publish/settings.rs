@@ -108,6 +108,11 @@ impl Settings {
         Ok(settings)
     }
 
+    /// Where the position is kept.
+    pub fn checkpoint_topic(&self) -> &str {
+        &self.checkpoint_topic
+    }
+
     /// The name under which slot `slot` is known to the broker; the fence works by it.
     pub(crate) fn transactional_id(&self, slot: usize) -> String {
         format!("rowpost.{}.{slot}", self.source)
