@@ -2,6 +2,7 @@
 
 #![expect(clippy::print_stdout, reason = "printing is what these commands do")]
 
+mod bench;
 mod cargo;
 mod check;
 mod demo;
@@ -31,6 +32,8 @@ enum Command {
     Check,
     /// Every test, on real servers.
     Test(test::Test),
+    /// Catch-up, latency and memory, measured; `bench all --write-docs` for docs/benchmarks.md.
+    Bench(bench::Bench),
 }
 
 fn main() -> Result<ExitCode> {
@@ -39,6 +42,7 @@ fn main() -> Result<ExitCode> {
         Command::Stack(command) => stack::run(&command),
         Command::Check => check::run(),
         Command::Test(arguments) => test::run(&arguments),
+        Command::Bench(bench) => return bench.run(),
     }
     .map(|()| ExitCode::SUCCESS)
 }

@@ -1,0 +1,58 @@
+//! COMMIT returned to the writer → the record in the hands of a `read_committed` consumer.
+//!
+//! Promises:
+//! - both moments are taken in this process by one monotonic clock;
+//! - writers keep a schedule: one that is late commits at once, the load does not give way to a slow
+//!   relay; where the schedule was not kept, the table says so;
+//! - the relay is warm before the first measured commit, and every row arrived once and in order.
+//!
+//! Not promised: that a latency is positive. A relay can be faster than the server's answer to the
+//! writer.
+
+mod arrivals;
+mod report;
+mod trial;
+
+use anyhow::Result;
+use clap::Args;
+
+pub(crate) use self::{
+    report::Report,
+    trial::{Load, load_until, start_writers},
+};
+use crate::{cli::Effort, delivery::Delivery, stand::Stand};
+
+#[derive(Debug, Clone, Args)]
+#[group(id = "latency")]
+pub(crate) struct Options {
+    /// Commits a second, one row each.
+    #[arg(long, value_delimiter = ',', default_value = "50,1000")]
+    rates: Vec<u32>,
+    /// Measured time of each trial [default: 20; quick: 5].
+    #[arg(long)]
+    seconds: Option<u64>,
+    /// Load before that, not measured [default: 8; quick: 2].
+    #[arg(long)]
+    warm_up_seconds: Option<u64>,
+}
+
+pub(crate) async fn run(stand: &Stand, options: &Options, effort: Effort) -> Result<Report> {
+    let (seconds, warm_up_seconds) = if effort.is_quick { (5, 2) } else { (20, 8) };
+    let seconds = options.seconds.unwrap_or(seconds);
+    let warm_up_seconds = options.warm_up_seconds.unwrap_or(warm_up_seconds);
+    let mut trials = Vec::new();
+    for round in 1..=effort.rounds() {
+        for commits_per_second in &options.rates {
+            for delivery in Delivery::ALL {
+                let load = Load {
+                    delivery,
+                    commits_per_second: *commits_per_second,
+                    seconds,
+                    warm_up_seconds,
+                };
+                trials.push(trial::run(stand, load, round).await?);
+            }
+        }
+    }
+    Ok(Report::new(trials))
+}
