@@ -82,10 +82,8 @@ pub(super) async fn run(
     round: u32,
 ) -> Result<Drain> {
     let rows = backlog.rows();
-    let step = match round {
-        0 => Step::new(format!("warming up: {}", publisher.name()), rows, "records"),
-        _ => Step::new(format!("round {round}: {}", publisher.name()), rows, "records"),
-    };
+    let turn = if round == 0 { "warming up".to_owned() } else { format!("round {round}") };
+    let step = Step::new(format!("{turn}: {}", publisher.name()), rows, "records");
     let target = stand.target(publisher.name()).await?;
     let (finished, extent) = match publisher.delivery() {
         Some(delivery) => {

@@ -69,7 +69,8 @@ pub(super) async fn run(stand: &Stand, load: Load, round: u32) -> Result<Trial> 
     let (witness, ended) = mpsc::channel(ENDED_MAX);
     let commits = tokio::spawn(commits(ended));
 
-    let what = format!("round {round}: {commits_per_second} commits/s, {name}");
+    let turn = if round == 0 { "warming up".to_owned() } else { format!("round {round}") };
+    let what = format!("{turn}: {commits_per_second} commits/s, {name}");
     let writers = start_writers(stand, &database, load, Some(witness))?;
     let window = load_until(&what, load, stand.watch(id).await?).await?;
     let ledger = writers.stop().await?;
