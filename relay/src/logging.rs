@@ -34,7 +34,9 @@ pub fn init(log: &Log) -> Result<(), LoggingError> {
             .with_writer(io::stderr)
             .boxed(),
     };
-    tracing_subscriber::registry().with(lines.with_filter(filter)).try_init()?;
+    // A filter for everything, not for this layer alone: tracing-subscriber's filters of single layers
+    // lose lines when a library asks whether it may log and is told that it may not.
+    tracing_subscriber::registry().with(lines).with(filter).try_init()?;
     Ok(())
 }
 

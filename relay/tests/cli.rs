@@ -156,6 +156,21 @@ fn filter_that_cannot_be_parsed_is_a_configuration_error_and_rust_log_is_nothing
     assert!(stderr(&output).contains("log.filter"), "{}", stderr(&output));
 }
 
+/// A filter of a single layer lost the lines that followed a library's question whether it may log.
+#[test]
+fn filter_with_several_parts_loses_no_line() {
+    for filter in ["info", "rowpost=debug,info", "info,librdkafka=off"] {
+        let relay = Relay::start(&["--log-filter", filter]);
+        relay.signal(Signal::TERM);
+
+        let (_, log) = relay.end();
+
+        for part in ["rowpost starts", "stopping", "stopped, everything that was read"] {
+            assert!(log.contains(part), "`{part}` is missing with {filter} in\n{log}");
+        }
+    }
+}
+
 #[test]
 fn address_in_use_names_the_key() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
