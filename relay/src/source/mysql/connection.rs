@@ -70,8 +70,9 @@ impl Connection {
             password: &password,
             is_encrypted: tls_in_use.is_some(),
         };
-        let authentication =
-            authentication::authenticate(&mut packets, &greeting, &account).await?;
+        let authentication = authentication::authenticate(&mut packets, &greeting, &account)
+            .await
+            .map_err(tls::refusal)?;
         packets.set_read_timeout(QUERY_TIMEOUT);
         Ok(Self { packets, greeting, tls: tls_in_use, authentication })
     }

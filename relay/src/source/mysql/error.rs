@@ -2,6 +2,8 @@
 
 use std::{fmt, io, path::PathBuf, time::Duration};
 
+use super::tls;
+
 /// An ERR packet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServerError {
@@ -39,7 +41,7 @@ pub enum ConnectionError {
     Ended,
     #[error("the source offers no TLS, and mysql.tls asks for it")]
     TlsNotOffered,
-    #[error("TLS to the source failed")]
+    #[error("TLS to the source failed{}", tls::repair(error))]
     Tls {
         #[source]
         error: io::Error,
@@ -118,7 +120,10 @@ impl ServerError {
     /// What an operator can do about it, where the server's own text does not say.
     pub fn repair(&self) -> Option<&'static str> {
         match self.code {
-            1045 | 1698 => Some("check user and password in mysql.url and mysql.password_file"),
+            1045 | 1698 => Some(
+                "check user and password in mysql.url and mysql.password_file, and whether the \
+                 account requires TLS or a client certificate (mysql.tls)",
+            ),
             1227 => Some("grant replication slave, replication client on *.* to the account"),
             3159 => Some("the server takes encrypted connections only: set mysql.tls.required"),
             1130 => Some("create the account for the host that the relay connects from"),
@@ -244,7 +249,8 @@ mod tests {
         assert_eq!(
             denied.to_string(),
             "Access denied for user 'r' (error 1045); check user and password in mysql.url and \
-             mysql.password_file"
+             mysql.password_file, and whether the account requires TLS or a client certificate \
+             (mysql.tls)"
         );
     }
 }

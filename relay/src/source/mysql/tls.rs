@@ -33,11 +33,54 @@ pub(super) async fn encrypt(
     let config = client_config(tls).await?;
     let name = ServerName::try_from(host.to_owned())
         .map_err(|_| ConnectionError::Protocol { what: "a host that is no name for TLS" })?;
-    TlsConnector::from(Arc::new(config)).connect(name, stream).await.map_err(|error| {
-        // A refused certificate is for a person to repair; a connection cut in the handshake is not.
-        let is_refusal = error.get_ref().is_some_and(|inner| inner.is::<RustlsError>());
-        if is_refusal { ConnectionError::Tls { error } } else { ConnectionError::Lost { error } }
-    })
+    let connecting = TlsConnector::from(Arc::new(config)).connect(name, stream);
+    connecting.await.map_err(|error| refusal(ConnectionError::Lost { error }))
+}
+
+/// A refused certificate is for a person to repair; a connection cut in the handshake is not.
+///
+/// SERVER: with TLS 1.3 the client is done before the server has looked at its certificate, and reads
+/// of the refusal where it expects the answer to its login.
+pub(super) fn refusal(error: ConnectionError) -> ConnectionError {
+    if let ConnectionError::Lost { error } = error {
+        let is_refusal = fault(&error).is_some();
+        return if is_refusal {
+            ConnectionError::Tls { error }
+        } else {
+            ConnectionError::Lost { error }
+        };
+    }
+    error
+}
+
+fn fault(error: &io::Error) -> Option<&RustlsError> {
+    error.get_ref()?.downcast_ref()
+}
+
+/// What an operator can do about it, as the end of a sentence; empty where the error says enough.
+pub(super) fn repair(error: &io::Error) -> &'static str {
+    let Some(fault) = fault(error) else { return "" };
+    if let RustlsError::AlertReceived(_) = fault {
+        return "; the server refused: check mysql.tls.certificate and mysql.tls.key";
+    }
+    let RustlsError::InvalidCertificate(certificate) = fault else { return "" };
+    // The certificate of another authority with the same name, as all have that MySQL makes itself,
+    // leads to a signature that does not fit.
+    if matches!(certificate, CertificateError::UnknownIssuer | CertificateError::BadSignature) {
+        return "; name the authority that signed the server's certificate in mysql.tls.ca";
+    }
+    if is_other_name(certificate) {
+        return "; connect to a host that the server's certificate names, or set \
+                mysql.tls.skip_hostname_verification, which still verifies who signed it";
+    }
+    ""
+}
+
+fn is_other_name(certificate: &CertificateError) -> bool {
+    matches!(
+        certificate,
+        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. }
+    )
 }
 
 pub(super) fn in_use(stream: &TlsStream<Box<dyn ByteStream>>) -> TlsInUse {
@@ -165,9 +208,9 @@ impl ServerCertVerifier for ChainOnly {
         );
         match verified {
             // The name is looked at last: with this error the chain was good.
-            Err(RustlsError::InvalidCertificate(
-                CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
-            )) => Ok(ServerCertVerified::assertion()),
+            Err(RustlsError::InvalidCertificate(certificate)) if is_other_name(&certificate) => {
+                Ok(ServerCertVerified::assertion())
+            }
             verified => verified,
         }
     }
