@@ -114,5 +114,8 @@ pub fn find(name: &str) -> Option<&'static Key> {
     KEYS.iter().find(|key| key.name == name)
 }
 
-static PROPERTY: Key =
-    key("kafka.properties", "a text, number or boolean that librdkafka takes for this property");
+static PROPERTY: Key = key(
+    "kafka.properties",
+    "a text, number or boolean that librdkafka takes for this property; one that would break a \
+     promise must be left out",
+);
