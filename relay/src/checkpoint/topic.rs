@@ -2,6 +2,8 @@
 //!
 //! Promises: a topic from which the broker would delete the position is not used.
 
+use std::sync::Once;
+
 use rdkafka::{
     admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication},
     consumer::{BaseConsumer, Consumer as _},
@@ -37,13 +39,21 @@ pub(super) fn ensure(session: &Session<'_>) -> Result<(), CheckpointError> {
             tracing::info!(topic, "checkpoint topic created");
         }
         TopicFound::Usable { partitions: 1 } => {}
-        TopicFound::Usable { partitions } => tracing::warn!(
+        TopicFound::Usable { partitions } => advise_one_partition(topic, partitions),
+    }
+    Ok(())
+}
+
+/// Once while the process runs: every attempt looks at the topic again.
+fn advise_one_partition(topic: &str, partitions: usize) {
+    static ADVISED: Once = Once::new();
+    ADVISED.call_once(|| {
+        tracing::warn!(
             topic,
             partitions,
             "checkpoint topic has more than one partition; only partition 0 is used"
-        ),
-    }
-    Ok(())
+        );
+    });
 }
 
 /// An error for a topic from which the broker would delete the position.

@@ -18,7 +18,7 @@ use crate::{
     metrics::Metrics,
     position::Position,
     publish::{self, Committed, FenceHistory, PublishError, Publisher},
-    source::{self, SourceError},
+    source::{self, Advice, SourceError},
     status::{State, Status},
 };
 
@@ -29,6 +29,7 @@ pub(super) struct Relay {
     metrics: Metrics,
     status: Status,
     fences: FenceHistory,
+    advice: Advice,
 }
 
 impl Relay {
@@ -38,7 +39,8 @@ impl Relay {
         metrics: Metrics,
         status: Status,
     ) -> Self {
-        Self { config: config.clone(), settings, metrics, status, fences: FenceHistory::default() }
+        let (fences, advice) = (FenceHistory::default(), Advice::default());
+        Self { config: config.clone(), settings, metrics, status, fences, advice }
     }
 }
 
@@ -68,12 +70,13 @@ impl Attempt for Relay {
 
 impl Relay {
     async fn start(
-        &self,
+        &mut self,
     ) -> Result<(Publishing, Halves<SourceError, PublishError>), PipelineError> {
         self.status.enter(State::Fencing);
         let (publisher, checkpoint) = self.fence().await?;
         self.status.enter(State::Connecting);
-        let (start, server) = source::find_start(&self.config, checkpoint).await?;
+        let (start, server) =
+            source::find_start(&self.config, checkpoint, &mut self.advice).await?;
         info!(
             server_uuid = %server.server_uuid,
             version = server.version(),

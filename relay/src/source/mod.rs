@@ -37,7 +37,7 @@ pub use self::{
     decode_error::DecodeError,
     error::{Place, SourceError, TransactionFault},
     event_source::{EventFault, EventSource, HEAD_BYTES, Interest, RawEvent, StreamError},
-    preflight::{Unfit, preflight},
+    preflight::{Advice, Unfit, preflight},
     reader::run,
     start::find_start,
     watcher::{EndOfBinlog, Watcher},

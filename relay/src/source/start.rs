@@ -9,17 +9,15 @@
 
 use std::sync::Arc;
 
-use tracing::warn;
 use uuid::Uuid;
 
 use super::{
     SourceError,
     mysql::{ConnectOptions, Connection},
-    preflight,
+    preflight::{self, Advice},
     server::{ServerFacts, ServerGtids},
 };
 use crate::{
-    check::Verdict,
     config::{Config, StartPolicy},
     error::Disposition,
     position::{BinlogCoordinates, GtidSet, Position},
@@ -80,18 +78,11 @@ impl StartError {
 pub async fn find_start(
     config: &Config,
     checkpoint: Option<Position>,
+    advice: &mut Advice,
 ) -> Result<(Position, ServerFacts), SourceError> {
     let mut connection = Connection::open(&ConnectOptions::new(&config.mysql)).await?;
     let checks = preflight::run(&mut connection, &config.outbox).await?;
-    for check in checks.iter().filter(|check| check.verdict == Verdict::Warning) {
-        let repair = check.repair.as_deref();
-        warn!(
-            name = check.name,
-            actual = check.actual,
-            repair,
-            "source is not set up for the best"
-        );
-    }
+    advice.give(&checks);
     preflight::ensure_fit(checks)?;
     let server = ServerFacts::query(&mut connection).await?;
     connection.close().await;

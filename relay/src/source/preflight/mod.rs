@@ -5,9 +5,12 @@
 //!
 //! Before this: `server`. After this: an operator, or `reader`.
 
+mod advice;
 mod outbox_tables;
 mod privileges;
 mod server_settings;
+
+pub use self::advice::Advice;
 
 use super::{
     mysql::{ConnectOptions, Connection, ConnectionError},
