@@ -276,11 +276,11 @@ impl Now {
             }
             State::Publishing => Ok(()),
             State::Retrying => Err(format!("retrying after a failure{}", because())),
-            State::Starting
-            | State::Fencing
-            | State::Connecting
-            | State::Draining
-            | State::Stopped => Err(self.state.to_string()),
+            // After a failure these are the next attempt, which is still at what failed.
+            State::Starting | State::Fencing | State::Connecting => {
+                Err(format!("{}{}", self.state, because()))
+            }
+            State::Draining | State::Stopped => Err(self.state.to_string()),
         }
     }
 
