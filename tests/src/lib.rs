@@ -40,7 +40,11 @@ pub mod ledger; // written against published
 
 pub mod http; // the relay's endpoints
 
+pub mod open_metrics; // what one of them answers
+
 pub mod relay; // the relay under test
+
+pub mod command_line; // its other commands
 
 pub mod eventually; // waiting without sleeping
 

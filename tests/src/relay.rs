@@ -72,7 +72,7 @@ impl RelayConfig {
         self
     }
 
-    fn toml(&self) -> String {
+    pub(crate) fn toml(&self) -> String {
         self.settings.iter().map(|(key, value)| format!("{key} = {value}\n")).collect()
     }
 }
@@ -108,14 +108,8 @@ impl Relay {
         }
         let file = self.directory.join("rowpost.toml");
         fs::write(&file, self.config.toml())?;
-        let mut command = Command::new(&self.binary);
+        let mut command = command(&self.binary);
         command.args(["run", "--config"]).arg(&file);
-        // Those of the harness (`ROWPOST_SEED`, …) would be taken for settings of the relay.
-        for (name, _) in env::vars_os() {
-            if name.to_string_lossy().starts_with("ROWPOST_") {
-                command.env_remove(name);
-            }
-        }
         self.running = Some(process::spawn(&command, &self.log(), Lifetime::Tied)?);
         Ok(())
     }
@@ -141,9 +135,14 @@ impl Relay {
         Ok(())
     }
 
+    /// SIGTERM; does not wait for the end.
+    pub fn ask_to_stop(&self) -> Result<()> {
+        self.running_id()?.signal(Signal::TERM)
+    }
+
     /// SIGTERM, then waits for the end.
     pub async fn terminate(&mut self, limit: Duration) -> Result<ExitStatus> {
-        self.running_id()?.signal(Signal::TERM)?;
+        self.ask_to_stop()?;
         self.wait_exit(limit).await
     }
 
@@ -227,6 +226,18 @@ impl Drop for Relay {
             eprintln!("cannot stop the relay: {error:#}");
         }
     }
+}
+
+/// The binary, with nothing of ours in its environment: the harness's own variables (`ROWPOST_SEED`,
+/// …) would be taken for settings of the relay.
+pub(crate) fn command(binary: &Path) -> Command {
+    let mut command = Command::new(binary);
+    for (name, _) in env::vars_os() {
+        if name.to_string_lossy().starts_with("ROWPOST_") {
+            command.env_remove(name);
+        }
+    }
+    command
 }
 
 /// The binary: given, or built once per test process.

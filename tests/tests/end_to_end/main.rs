@@ -5,8 +5,13 @@
     reason = "a panic is how a test fails; this crate is in no product"
 )]
 
+mod check;
+mod exit_codes;
 mod faults;
 mod giant;
 mod kills;
+mod operations;
 mod publishing;
+mod security;
 mod stack;
+mod stopping;

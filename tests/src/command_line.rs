@@ -1,0 +1,44 @@
+//! Commands of `rowpost` that end by themselves: `check`, `status`.
+
+use std::fs;
+
+use anyhow::{Context, Result};
+use rowpost_servers::{cache::Cache, run_directory};
+
+use crate::{
+    control::blocking,
+    relay::{self, RelayConfig},
+};
+
+/// How a command ended, and what it said.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Said {
+    /// `None`: ended by a signal.
+    pub code: Option<i32>,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+/// Runs `rowpost ARGUMENTS` to its end.
+pub async fn rowpost(arguments: &[&str]) -> Result<Said> {
+    let mut command = relay::command(&relay::binary().await?);
+    command.args(arguments);
+    blocking(move || {
+        let output = command.output().context("cannot run rowpost")?;
+        Ok(Said {
+            code: output.status.code(),
+            stdout: String::from_utf8(output.stdout)?,
+            stderr: String::from_utf8(output.stderr)?,
+        })
+    })
+    .await
+}
+
+/// The same with `--config FILE` behind the arguments.
+pub async fn rowpost_with(config: &RelayConfig, arguments: &[&str]) -> Result<Said> {
+    let directory = run_directory::subfolder(&Cache::open()?, "command")?;
+    let file = directory.join("rowpost.toml");
+    fs::write(&file, config.toml())?;
+    let file = file.to_string_lossy();
+    rowpost(&[arguments, &["--config", &file]].concat()).await
+}
