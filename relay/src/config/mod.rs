@@ -41,7 +41,7 @@ pub use self::{
     outbox::{AdditionalField, BinaryFormat, OutboxTable, Placement},
     relay::{Checkpoint, Delivery, Http, Limits, Log, LogFormat, Publish},
     secret::{MysqlUrl, MysqlUrlError, REDACTED},
-    table_pattern::TablePattern,
+    table_pattern::{NameCase, TablePattern},
 };
 
 /// The whole configuration of `rowpost run` and `rowpost check`.

@@ -4,10 +4,17 @@ use std::fmt;
 
 use serde::Deserialize;
 
+/// How a server compares the names of databases and tables.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NameCase {
+    /// `Shop` and `shop` are two databases.
+    Sensitive,
+    /// They are one: `lower_case_table_names` is 1 (names are stored in lower case) or 2 (they are
+    /// stored as they were written).
+    Folded,
+}
+
 /// `database.table`; each part may hold `*`, which stands for any characters or none.
-///
-/// Compared case by case, as the binlog names the table. A server with `lower_case_table_names=1`
-/// writes all names in lower case: there the lowered pattern is the one to compare with.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
 pub struct TablePattern {
@@ -16,13 +23,12 @@ pub struct TablePattern {
 }
 
 impl TablePattern {
-    pub fn matches(&self, database: &str, table: &str) -> bool {
-        matches_part(&self.table, table) && matches_part(&self.database, database)
-    }
-
-    /// For a server with `lower_case_table_names=1`.
-    pub fn to_lowercase(&self) -> Self {
-        Self { database: self.database.to_lowercase(), table: self.table.to_lowercase() }
+    pub fn matches(&self, database: &str, table: &str, names: NameCase) -> bool {
+        let matches = |pattern: &str, name: &str| match names {
+            NameCase::Sensitive => matches_part(pattern, name),
+            NameCase::Folded => matches_part(&pattern.to_lowercase(), &name.to_lowercase()),
+        };
+        matches(&self.table, table) && matches(&self.database, database)
     }
 }
 
@@ -99,12 +105,21 @@ mod tests {
         #[case] table: &str,
         #[case] expected: bool,
     ) {
-        assert_eq!(pattern(text).matches(database, table), expected);
+        assert_eq!(pattern(text).matches(database, table, NameCase::Sensitive), expected);
     }
 
-    #[test]
-    fn a_lowered_pattern_matches_what_a_lowering_server_writes() {
-        assert!(pattern("Shop_*.OutBox").to_lowercase().matches("shop_de", "outbox"));
+    #[rstest]
+    #[case::stored_in_lower_case("Shop_*.OutBox", "shop_de", "outbox", true)]
+    #[case::stored_as_written("shop_*.outbox", "Shop_DE", "OutBox", true)]
+    #[case::beyond_ascii("*.B\u{dc}CHER", "d", "b\u{fc}cher", true)]
+    #[case::another_name("Shop.OutBox", "shop", "outbox2", false)]
+    fn case_does_not_count_where_the_server_folds_it(
+        #[case] text: &str,
+        #[case] database: &str,
+        #[case] table: &str,
+        #[case] expected: bool,
+    ) {
+        assert_eq!(pattern(text).matches(database, table, NameCase::Folded), expected);
     }
 
     #[rstest]

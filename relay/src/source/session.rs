@@ -58,8 +58,12 @@ impl Session {
         // The policy counts for a first start only, and this one has a position.
         let resumed = start::resolve(Some(position.clone()), &StartPolicy::Earliest, &server)?;
         let position = on_server(resumed, &server);
-        let mut assembler =
-            Assembler::new(&position, Arc::clone(&self.entries), self.chunk_cost_max);
+        let mut assembler = Assembler::new(
+            &position,
+            Arc::clone(&self.entries),
+            server.settings.name_case(),
+            self.chunk_cost_max,
+        );
         let from = dump_start(&position);
         if let DumpStart::At(begin) = &from
             && *begin != position.coordinates

@@ -16,7 +16,7 @@ use super::{
     table_map::{ColumnDescription, DescribeError, TableMap},
 };
 use crate::{
-    config::OutboxTable,
+    config::{NameCase, OutboxTable},
     record::{Mapping, MappingError},
 };
 
@@ -26,6 +26,8 @@ const OUTBOXES_MAX: usize = 10_000;
 
 pub(super) struct Tables {
     entries: Arc<[OutboxTable]>,
+    /// Of the server whose binlog is read.
+    names: NameCase,
     /// Table maps of the statement being read, and whether they are of outbox tables.
     mapped: Vec<(u64, bool)>,
     outboxes: HashMap<u64, Outbox>,
@@ -64,20 +66,24 @@ pub(super) enum TableError {
 }
 
 impl Tables {
-    pub(super) fn new(entries: Arc<[OutboxTable]>) -> Self {
-        Self { entries, mapped: Vec::new(), outboxes: HashMap::new() }
+    pub(super) fn new(entries: Arc<[OutboxTable]>, names: NameCase) -> Self {
+        Self { entries, names, mapped: Vec::new(), outboxes: HashMap::new() }
+    }
+
+    /// The first entry that means the table.
+    fn entry(&self, database: &str, table: &str) -> Option<&OutboxTable> {
+        self.entries.iter().find(|entry| entry.table.matches(database, table, self.names))
     }
 
     /// Takes note of a table map.
     pub(super) fn map(&mut self, body: &[u8]) -> Result<Mapped, TableError> {
         let unreadable = |error| TableError::Decode { table: "?".into(), error };
         let (table_id, database, table) = TableMap::peek_name(body).map_err(unreadable)?;
-        let entry = self.entries.iter().find(|entry| entry.table.matches(database, table));
-        let Some(entry) = entry else {
-            self.mapped.push((table_id, false));
+        let is_outbox = self.entry(database, table).is_some();
+        self.mapped.push((table_id, is_outbox));
+        if !is_outbox {
             return Ok(Mapped::Known);
-        };
-        self.mapped.push((table_id, true));
+        }
         if self.outboxes.get(&table_id).is_some_and(|known| *known.body == *body) {
             return Ok(Mapped::Known);
         }
@@ -88,7 +94,7 @@ impl Tables {
             self.outboxes.remove(&table_id);
             return Ok(Mapped::Undescribed(Box::new(table_map)));
         }
-        let outbox = Outbox::new(entry, &table_map, body, false)?;
+        let outbox = self.resolve(&table_map, body, false)?;
         self.insert(table_id, outbox);
         Ok(Mapped::Known)
     }
@@ -107,12 +113,20 @@ impl Tables {
         table_map
             .describe(columns)
             .map_err(|error| TableError::Described { table: name, error })?;
-        let (database, table) = (&table_map.database, &table_map.table);
-        let entry = self.entries.iter().find(|entry| entry.table.matches(database, table));
-        let entry = entry.expect("only outbox tables are described");
-        let outbox = Outbox::new(entry, &table_map, body, true)?;
+        let outbox = self.resolve(&table_map, body, true)?;
         self.insert(table_map.table_id, outbox);
         Ok(())
+    }
+
+    fn resolve(
+        &self,
+        table_map: &TableMap,
+        body: &[u8],
+        is_described: bool,
+    ) -> Result<Outbox, TableError> {
+        let entry = self.entry(&table_map.database, &table_map.table);
+        let entry = entry.expect("only what an entry means is resolved");
+        Outbox::new(entry, table_map, body, is_described)
     }
 
     fn insert(&mut self, table_id: u64, outbox: Outbox) {

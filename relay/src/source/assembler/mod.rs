@@ -35,7 +35,7 @@ use super::{
     tables::{Mapped, TableError, Tables},
 };
 use crate::{
-    config::OutboxTable,
+    config::{NameCase, OutboxTable},
     position::{BinlogCoordinates, EndPosition, Position},
 };
 
@@ -75,15 +75,16 @@ pub(super) struct TableName {
 }
 
 impl Assembler {
-    /// Assembles what comes behind `start`. A chunk is closed before it costs more than
-    /// `chunk_cost_max`.
+    /// Assembles what comes behind `start`, on a server that compares names as `names` says. A chunk
+    /// is closed before it costs more than `chunk_cost_max`.
     pub(super) fn new(
         start: &Position,
         entries: Arc<[OutboxTable]>,
+        names: NameCase,
         chunk_cost_max: usize,
     ) -> Self {
         Self {
-            tables: Tables::new(entries),
+            tables: Tables::new(entries, names),
             emission: Emission::new(start, chunk_cost_max),
             file: Arc::clone(&start.coordinates.file),
             end: EndPosition::new(start.coordinates.position),

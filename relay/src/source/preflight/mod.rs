@@ -58,7 +58,7 @@ pub(super) async fn run(
     checks.extend(server_settings::checks(&settings));
     let privileges = privileges::query(connection, &settings).await?;
     checks.extend(privileges::checks(&privileges, &settings));
-    let tables = outbox_tables::query(connection, outbox).await?;
+    let tables = outbox_tables::query(connection, outbox, &settings).await?;
     checks.extend(outbox_tables::checks(&tables, outbox, &settings));
     checks.push(binlog_check(ServerFacts::query(connection).await));
     Ok(checks)

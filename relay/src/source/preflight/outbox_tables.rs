@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{Check, ServerSettings};
 use crate::{
-    config::OutboxTable,
+    config::{NameCase, OutboxTable},
     record::Mapping,
     source::{
         mysql::{Connection, ConnectionError, Rows},
@@ -38,16 +38,17 @@ const TABLES: &str = "select t.table_schema, t.table_name, t.engine, c.column_na
 pub(super) async fn query(
     connection: &mut Connection,
     outbox: &[OutboxTable],
+    settings: &ServerSettings,
 ) -> Result<Vec<Table>, ConnectionError> {
-    Ok(matching(&connection.query(TABLES).await?, outbox))
+    Ok(matching(&connection.query(TABLES).await?, outbox, settings.name_case()))
 }
 
-fn matching(rows: &Rows, outbox: &[OutboxTable]) -> Vec<Table> {
+fn matching(rows: &Rows, outbox: &[OutboxTable], names: NameCase) -> Vec<Table> {
     let mut tables: BTreeMap<(&str, &str), Table> = BTreeMap::new();
     for row in rows.iter() {
         let text = |index| row.get(index).unwrap_or_default();
         let (database, name) = (text(0), text(1));
-        if !outbox.iter().any(|entry| entry.table.matches(database, name)) {
+        if !outbox.iter().any(|entry| entry.table.matches(database, name, names)) {
             continue;
         }
         let table = tables.entry((database, name)).or_insert_with(|| Table {
@@ -67,9 +68,11 @@ pub(super) fn checks(
     outbox: &[OutboxTable],
     settings: &ServerSettings,
 ) -> Vec<Check> {
-    let mut checks: Vec<Check> = tables.iter().flat_map(|table| table.checks(outbox)).collect();
+    let names = settings.name_case();
+    let mut checks: Vec<Check> =
+        tables.iter().flat_map(|table| table.checks(outbox, names)).collect();
     for entry in outbox {
-        if !tables.iter().any(|table| entry.table.matches(&table.database, &table.name)) {
+        if !tables.iter().any(|table| entry.table.matches(&table.database, &table.name, names)) {
             checks.push(unseen(entry, settings));
         }
     }
@@ -89,11 +92,12 @@ fn unseen(entry: &OutboxTable, settings: &ServerSettings) -> Check {
 }
 
 impl Table {
-    fn checks(&self, outbox: &[OutboxTable]) -> Vec<Check> {
+    fn checks(&self, outbox: &[OutboxTable], names: NameCase) -> Vec<Check> {
         let name = format!("outbox table {}.{}", self.database, self.name);
         let mut checks = vec![self.engine(name.clone())];
-        let entry = outbox.iter().find(|entry| entry.table.matches(&self.database, &self.name));
-        if let Some(entry) = entry {
+        let means_it =
+            |entry: &&OutboxTable| entry.table.matches(&self.database, &self.name, names);
+        if let Some(entry) = outbox.iter().find(means_it) {
             checks.push(self.columns(name, entry));
         }
         checks
@@ -150,7 +154,7 @@ mod tests {
 
     fn statuses(columns: &[(&str, &str)], engine: &str) -> Vec<Verdict> {
         let outbox = [OutboxTable::default()];
-        let tables = matching(&rows(columns, engine), &outbox);
+        let tables = matching(&rows(columns, engine), &outbox, NameCase::Sensitive);
         let checks = checks(&tables, &outbox, &ServerSettings::default());
         checks.iter().map(|check| check.verdict).collect()
     }

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::source::mysql::{Connection, ConnectionError};
+use crate::{
+    config::NameCase,
+    source::mysql::{Connection, ConnectionError},
+};
 
 /// Global variables by name, in lower case; those that the server's version lacks are missing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -55,6 +58,13 @@ impl ServerSettings {
         self.is_on("gtid_mode")
     }
 
+    pub fn name_case(&self) -> NameCase {
+        match self.get("lower_case_table_names") {
+            None | Some("0") => NameCase::Sensitive,
+            Some(_) => NameCase::Folded,
+        }
+    }
+
     pub fn version(&self) -> (u32, u32, u32) {
         version(self.get("version").unwrap_or_default())
     }
@@ -89,6 +99,16 @@ mod tests {
     #[case("", (0, 0, 0))]
     fn version_is_its_first_three_numbers(#[case] text: &str, #[case] version: (u32, u32, u32)) {
         assert_eq!(super::version(text), version);
+    }
+
+    #[rstest]
+    #[case("0", NameCase::Sensitive)]
+    #[case("1", NameCase::Folded)]
+    #[case("2", NameCase::Folded)]
+    fn names_are_compared_as_the_server_says(#[case] value: &str, #[case] names: NameCase) {
+        let settings = ServerSettings::from_iter([("lower_case_table_names", value)]);
+
+        assert_eq!(settings.name_case(), names);
     }
 
     #[test]

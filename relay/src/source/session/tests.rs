@@ -7,6 +7,7 @@ use tokio::sync::{Semaphore, mpsc};
 use uuid::Uuid;
 
 use super::*;
+use crate::config::NameCase;
 use crate::source::{
     Chunk, Interest, RawEvent, StreamError, TransactionFault,
     assembler::tests::script::{Log, Logged, OTHER, OUTBOX, artificial_rotate, file_name},
@@ -79,8 +80,12 @@ impl Bench {
 
     async fn read(&mut self, mut script: Script) -> (Result<Ended, SourceError>, Progress) {
         let start = self.outlet.position().clone();
-        let mut assembler =
-            Assembler::new(&start, Arc::clone(&self.session.entries), self.session.chunk_cost_max);
+        let mut assembler = Assembler::new(
+            &start,
+            Arc::clone(&self.session.entries),
+            NameCase::Sensitive,
+            self.session.chunk_cost_max,
+        );
         let mut progress = Progress::default();
         let reading =
             self.session.read(&mut script, &mut assembler, &mut self.outlet, &mut progress);
@@ -162,7 +167,8 @@ async fn position_of_a_quiet_outbox_moves_on_the_timer() {
 
     let received = {
         let (session, outlet) = (&bench.session, &mut bench.outlet);
-        let mut assembler = Assembler::new(&start, Arc::clone(&session.entries), 10_000);
+        let mut assembler =
+            Assembler::new(&start, Arc::clone(&session.entries), NameCase::Sensitive, 10_000);
         let mut progress = Progress::default();
         let mut script = script;
         tokio::select! {
@@ -190,7 +196,8 @@ async fn source_waits_while_chunks_are_in_flight() {
     let script = Script::new(vec![log.serve(&start)], true);
 
     let (session, outlet) = (&bench.session, &mut bench.outlet);
-    let mut assembler = Assembler::new(&start, Arc::clone(&session.entries), 10_000);
+    let mut assembler =
+        Assembler::new(&start, Arc::clone(&session.entries), NameCase::Sensitive, 10_000);
     let (mut progress, mut script) = (Progress::default(), script);
     let reading = session.read(&mut script, &mut assembler, outlet, &mut progress);
     tokio::pin!(reading);

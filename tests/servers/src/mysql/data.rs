@@ -1,4 +1,5 @@
-//! An empty data directory, initialised once per version and copied for each server.
+//! An empty data directory, initialised once per version (and way of comparing names) and copied for
+//! each server.
 
 use std::{
     fs,
@@ -11,14 +12,28 @@ use anyhow::{Context, Result};
 use super::binaries::Binaries;
 use crate::{cache::Cache, command};
 
-/// The directory that new servers start as a copy of. Root has no password in it.
-pub(super) fn template(cache: &Cache, binaries: &Binaries) -> Result<PathBuf> {
+/// SERVER: from 8.0 on a server refuses data that were initialised with another value of this.
+const NAMES: &str = "--lower-case-table-names=";
+
+/// The directory that new servers start as a copy of. Root has no password in it. Of the server's
+/// arguments those count that cannot be changed later.
+pub(super) fn template(
+    cache: &Cache,
+    binaries: &Binaries,
+    arguments: &[String],
+) -> Result<PathBuf> {
     let version = binaries.version;
     let what = format!("initialising MySQL {version}");
-    cache.folder(&format!("mysql-{version}-data"), &what, |folder, _| {
+    let names = arguments.iter().rfind(|argument| argument.starts_with(NAMES));
+    let suffix = names
+        .and_then(|names| names.strip_prefix(NAMES))
+        .map(|value| format!("-names-{value}"))
+        .unwrap_or_default();
+    cache.folder(&format!("mysql-{version}-data{suffix}"), &what, |folder, _| {
         let data = folder.join("data");
         let mut mysqld = binaries.command(&data);
-        command::run(mysqld.arg("--initialize-insecure"), &folder.join("initialize.log"))?;
+        mysqld.args(names).arg("--initialize-insecure");
+        command::run(&mut mysqld, &folder.join("initialize.log"))?;
         // SERVER: this file holds the server UUID; a server without it gives itself a new one.
         let server_uuid = data.join("auto.cnf");
         if server_uuid.exists() {
@@ -32,10 +47,11 @@ pub(super) fn template(cache: &Cache, binaries: &Binaries) -> Result<PathBuf> {
 pub(super) fn create(
     cache: &Cache,
     binaries: &Binaries,
+    arguments: &[String],
     directory: &Path,
     data: &Path,
 ) -> Result<()> {
-    let template = template(cache, binaries)?.join("data");
+    let template = template(cache, binaries, arguments)?.join("data");
     let partial = directory.join("data.partial");
     crate::cache::remove_folder(&partial)?;
     fs::create_dir_all(directory)?;

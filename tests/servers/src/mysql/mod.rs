@@ -90,7 +90,7 @@ pub fn download_mb(cache: &Cache, version: Version) -> u32 {
 /// Fetches the server and makes its empty data directory, so that a later start is quick.
 pub fn prepare(cache: &Cache, version: Version) -> Result<()> {
     let binaries = binaries::fetch(cache, version)?;
-    data::template(cache, &binaries).map(drop)
+    data::template(cache, &binaries, &[]).map(drop)
 }
 
 /// How to start a server whose data lies below `directory`; made there if it is not.
@@ -98,7 +98,7 @@ pub fn plan(cache: &Cache, options: &Options, directory: &Path, port: u16) -> Re
     let binaries = binaries::fetch(cache, options.version)?;
     let data = data_directory(directory);
     if !data.exists() {
-        data::create(cache, &binaries, directory, &data)?;
+        data::create(cache, &binaries, &options.extra, directory, &data)?;
     }
     let mut command = binaries.command(&data);
     command

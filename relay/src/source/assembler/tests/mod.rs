@@ -10,7 +10,7 @@ use std::sync::Arc;
 use self::script::{Log, Logged};
 use super::Assembler;
 use crate::{
-    config::OutboxTable,
+    config::{NameCase, OutboxTable},
     position::Position,
     record::OutboxRecord,
     source::{Chunk, SourceError, TransactionFault},
@@ -20,7 +20,7 @@ use crate::{
 const UNLIMITED: usize = 1 << 20;
 
 fn assembler(start: &Position, cost_max: usize) -> Assembler {
-    Assembler::new(start, Arc::from(vec![OutboxTable::default()]), cost_max)
+    Assembler::new(start, Arc::from(vec![OutboxTable::default()]), NameCase::Sensitive, cost_max)
 }
 
 /// Reads all events, and closes a chunk at each whole transaction.
