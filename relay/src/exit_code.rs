@@ -161,6 +161,7 @@ mod tests {
 
     fn place() -> Box<RecordPlace> {
         Box::new(RecordPlace {
+            table: None,
             topic: "t".to_owned(),
             partition: None,
             event_id: None,

@@ -6,6 +6,8 @@
 //!
 //! Pure: no clock, no client. Before this: `intake`. After this: `engine`, `at_least_once`.
 
+use std::sync::Arc;
+
 use crate::{
     position::{BinlogCoordinates, Position},
     source::Chunk,
@@ -24,6 +26,8 @@ pub(super) struct Batch {
     chunks: Vec<Chunk>,
     /// Records up to and with the chunk of the same index; outlives the records themselves.
     record_ends: Vec<usize>,
+    /// Tables of the records, one entry for neighbours of the same: where they end, and which.
+    tables: Vec<(usize, Arc<str>)>,
     bytes: usize,
     commit_timestamp_us: u64,
 }
@@ -55,7 +59,15 @@ impl Batch {
         if !chunk.records.is_empty() || self.records() == 0 {
             self.commit_timestamp_us = chunk.commit_timestamp_us;
         }
-        self.record_ends.push(self.records() + chunk.records.len());
+        let mut end = self.records();
+        for record in &chunk.records {
+            end += 1;
+            match self.tables.last_mut() {
+                Some((last, table)) if Arc::ptr_eq(table, &record.table) => *last = end,
+                Some(_) | None => self.tables.push((end, Arc::clone(&record.table))),
+            }
+        }
+        self.record_ends.push(end);
         self.bytes += chunk.bytes;
         self.chunks.push(chunk);
     }
@@ -75,6 +87,12 @@ impl Batch {
     /// newest transaction at all.
     pub(super) fn commit_timestamp_us(&self) -> u64 {
         self.commit_timestamp_us
+    }
+
+    /// Which table record number `ordinal` of this batch is a row of. For messages.
+    pub(super) fn table_of(&self, ordinal: usize) -> Option<&Arc<str>> {
+        let run = self.tables.partition_point(|(end, _)| *end <= ordinal);
+        self.tables.get(run).map(|(_, table)| table)
     }
 
     /// Which transactions record number `ordinal` of this batch belongs to: the coordinates that are
@@ -115,6 +133,7 @@ pub(super) mod tests {
 
     pub(in crate::publish) fn chunk(records: usize, bytes: usize, end: u64) -> Chunk {
         let record = OutboxRecord {
+            table: Arc::from("shop.outbox"),
             topic: Arc::from("outbox.event.order"),
             partition: None,
             key: None,
@@ -217,15 +236,25 @@ pub(super) mod tests {
         for (records, end) in [(2, 10), (0, 20), (3, 30)] {
             batch.push(chunk(records, 1, end));
         }
+        let mut other = chunk(2, 1, 40);
+        other.records[1].table = Arc::from("shop.other");
+        batch.push(other);
         for chunk in batch.chunks_mut() {
             chunk.records.clear();
         }
 
+        let table = |ordinal| batch.table_of(ordinal).map(|table| &**table);
+        assert_eq!(table(0), Some("shop.outbox"));
+        assert_eq!(table(5), Some("shop.outbox"));
+        assert_eq!(table(6), Some("shop.other"));
+        assert_eq!(table(7), None);
+
         assert_eq!(batch.coordinates_of(1), Some(&coordinates(10)));
         assert_eq!(batch.coordinates_of(2), Some(&coordinates(30)));
         assert_eq!(batch.coordinates_of(4), Some(&coordinates(30)));
-        assert_eq!(batch.coordinates_of(5), None);
-        assert_eq!(batch.commit_timestamp_us(), 30);
+        assert_eq!(batch.coordinates_of(6), Some(&coordinates(40)));
+        assert_eq!(batch.coordinates_of(7), None);
+        assert_eq!(batch.commit_timestamp_us(), 40);
     }
 
     proptest! {

@@ -25,9 +25,6 @@ use super::{
     fault::Fault,
 };
 
-/// Header that carries the event id by Debezium's convention.
-pub(super) const EVENT_ID: &str = "id";
-
 /// Longest part of a record that a message shows.
 const SHOWN_BYTES_MAX: usize = 64;
 
@@ -100,10 +97,8 @@ impl ProducerContext for Deliveries {
             topic: message.topic().to_owned(),
             partition: (message.partition() >= 0).then_some(message.partition()),
             bytes: message.key_len() + message.payload_len(),
-            event_id: message.headers().and_then(|headers| {
-                let id = headers.iter().find(|header| header.key == EVENT_ID)?.value?;
-                Some(shown(id))
-            }),
+            // The first header is the event id's, whatever its name.
+            event_id: message.headers().and_then(|headers| headers.iter().next()?.value).map(shown),
         });
     }
 }

@@ -1,6 +1,6 @@
 //! What can go wrong between a chunk and a committed transaction.
 
-use std::{fmt, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use rdkafka::{error::KafkaError, types::RDKafkaErrorCode};
 
@@ -97,6 +97,8 @@ pub enum RecordError {
 /// Where a record came from and goes to. Never its key or payload.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecordPlace {
+    /// `database.table` of the row; `None` for the checkpoint record.
+    pub table: Option<Arc<str>>,
     pub topic: String,
     pub partition: Option<i32>,
     pub event_id: Option<String>,
@@ -119,7 +121,10 @@ impl fmt::Display for RecordPlace {
             (None, Some(_)) => write!(f, "a record without an event id")?,
             (None, None) => write!(f, "the checkpoint record")?,
         }
-        write!(f, " of {} bytes for topic {}", self.bytes, self.topic)?;
+        if let Some(table) = &self.table {
+            write!(f, " of table `{table}`")?;
+        }
+        write!(f, ", {} bytes for topic {}", self.bytes, self.topic)?;
         if let Some(coordinates) = &self.coordinates {
             write!(f, ", in the binlog up to {coordinates}")?;
         }
@@ -201,6 +206,17 @@ impl RecordError {
         }
     }
 
+    pub fn place(&self) -> &RecordPlace {
+        match self {
+            Self::UnknownTopic { place }
+            | Self::InvalidTopic { place }
+            | Self::UnknownPartition { place }
+            | Self::TooLarge { place, .. }
+            | Self::Refused { place, .. }
+            | Self::TopicDenied { place } => place,
+        }
+    }
+
     /// `None` where the fault is not the record's.
     pub(super) fn of(
         fault: Fault,
@@ -249,6 +265,7 @@ mod tests {
 
     fn place() -> RecordPlace {
         RecordPlace {
+            table: Some("shop.outbox".into()),
             topic: "outbox.event.order".to_owned(),
             partition: Some(3),
             event_id: Some("0193-ab".to_owned()),
@@ -266,7 +283,7 @@ mod tests {
         for part in [
             "outbox.event.order",
             "2000000 bytes",
-            "event 0193-ab",
+            "event 0193-ab of table `shop.outbox`",
             "bin-log.000042:77",
             "message.max.bytes",
             "max.message.bytes",

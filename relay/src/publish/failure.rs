@@ -36,6 +36,7 @@ impl Settings {
         batch: &Batch,
     ) -> PublishError {
         let place = RecordPlace {
+            table: batch.table_of(delivery.ordinal).cloned(),
             coordinates: batch.coordinates_of(delivery.ordinal).cloned(),
             topic: delivery.topic,
             partition: delivery.partition,

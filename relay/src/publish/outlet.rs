@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     BrokerError, PublishError, RecordPlace, Settings,
     batch::Batch,
-    deliveries::{EVENT_ID, shown},
+    deliveries::shown,
     producer::{Outgoing, Producer, Refused, outgoing},
     topics::{Tally, Topics},
 };
@@ -91,6 +91,7 @@ impl Outlet {
             delivery_opaque: CHECKPOINT_ORDINAL,
         };
         self.offer(producer, record, || RecordPlace {
+            table: None,
             topic: topic.clone(),
             partition: Some(0),
             event_id: None,
@@ -163,12 +164,13 @@ fn not_acknowledged(producer: &Producer, limit: Duration) -> PublishError {
 }
 
 fn place(record: &OutboxRecord, chunk: &Chunk) -> RecordPlace {
-    let id = record.headers.iter().find(|header| &*header.name == EVENT_ID);
     RecordPlace {
+        table: Some(Arc::clone(&record.table)),
         // A name may be illegal, down to control characters.
         topic: record.topic.escape_debug().to_string(),
         partition: record.partition,
-        event_id: id.and_then(|header| header.value.as_deref()).map(shown),
+        // The first header is the event id's, whatever its name.
+        event_id: record.headers.first().and_then(|id| id.value.as_deref()).map(shown),
         bytes: record.bytes(),
         coordinates: Some(chunk.advance.coordinates.clone()),
     }

@@ -5,6 +5,8 @@ use std::sync::Arc;
 /// One Kafka record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OutboxRecord {
+    /// `database.table` of the row, for messages.
+    pub table: Arc<str>,
     pub topic: Arc<str>,
     /// `None`: the producer hashes the key (Java-compatible murmur2).
     pub partition: Option<i32>,

@@ -47,6 +47,7 @@ impl<'a> OutboxRow<'a> {
             headers.push(Header { name: Arc::clone(name), value: self.bytes(*cell, scratch)? });
         }
         Ok(OutboxRecord {
+            table: Arc::clone(&self.plan.table),
             topic: self.topic(topics, scratch)?,
             partition: self.partition()?,
             key,

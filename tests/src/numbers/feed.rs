@@ -56,9 +56,10 @@ impl Feed {
 
 /// The numbers from `start` up to and without `end`.
 pub fn chunk(topic: &Arc<str>, start: u64, end: u64) -> Chunk {
-    let id: Arc<str> = Arc::from("id");
+    let (id, table): (Arc<str>, Arc<str>) = (Arc::from("id"), Arc::from("numbers"));
     let records: Vec<_> = (start..end)
         .map(|number| OutboxRecord {
+            table: Arc::clone(&table),
             topic: Arc::clone(topic),
             partition: None,
             key: Some((number % KEYS).to_string().into_bytes()),

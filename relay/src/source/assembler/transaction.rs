@@ -131,6 +131,7 @@ mod tests {
 
     fn record(value: u8) -> OutboxRecord {
         OutboxRecord {
+            table: Arc::from("shop.outbox"),
             topic: "t".into(),
             partition: None,
             key: None,
