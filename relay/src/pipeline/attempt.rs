@@ -5,20 +5,23 @@ use std::{pin::pin, sync::Arc, thread, time::Instant};
 use jiff::Timestamp;
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
-use tracing::info;
+use tracing::{info, warn};
+use uuid::Uuid;
 
 use super::{
     PipelineError,
     halves::{Ended, Halves},
     outage,
     supervisor::{Attempt, Outcome},
+    suspect::Suspect,
 };
 use crate::{
     config::Config,
+    error::Chain,
     metrics::Metrics,
     position::Position,
     publish::{self, Committed, FenceHistory, PublishError, Publisher},
-    source::{self, Advice, SourceError},
+    source::{self, Advice, Cut, SourceError},
     status::{State, Status},
 };
 
@@ -30,6 +33,10 @@ pub(super) struct Relay {
     status: Status,
     fences: FenceHistory,
     advice: Advice,
+    /// Whose binlog was read last.
+    server_uuid: Uuid,
+    /// A record that could not be published: up to it, one transaction at a time.
+    suspect: Option<Suspect>,
 }
 
 impl Relay {
@@ -39,8 +46,16 @@ impl Relay {
         metrics: Metrics,
         status: Status,
     ) -> Self {
-        let (fences, advice) = (FenceHistory::default(), Advice::default());
-        Self { config: config.clone(), settings, metrics, status, fences, advice }
+        Self {
+            config: config.clone(),
+            settings,
+            metrics,
+            status,
+            fences: FenceHistory::default(),
+            advice: Advice::default(),
+            server_uuid: Uuid::nil(),
+            suspect: None,
+        }
     }
 }
 
@@ -52,6 +67,41 @@ struct Publishing {
 
 impl Attempt for Relay {
     async fn run(&mut self, stop: &CancellationToken) -> Outcome {
+        let mut progressed = false;
+        loop {
+            let outcome = self.run_once(stop).await;
+            progressed |= outcome.progressed;
+            if stop.is_cancelled() || !self.goes_on_after(&outcome.result) {
+                return Outcome { progressed, ..outcome };
+            }
+        }
+    }
+}
+
+impl Relay {
+    /// Whether to begin again at once: more carefully before a record that cannot be published, less
+    /// so behind it.
+    fn goes_on_after(&mut self, result: &Result<(), PipelineError>) -> bool {
+        match (result, &self.suspect) {
+            (Err(error), None) => {
+                self.suspect = Suspect::of(error, self.server_uuid);
+                if self.suspect.is_some() {
+                    let error = Chain(error).to_string();
+                    warn!(%error, "publishing one transaction at a time up to that record");
+                }
+                self.suspect.is_some()
+            }
+            // Nobody asked it to stop, so it is behind that record.
+            (Ok(()), Some(_)) => {
+                info!("the record that failed is published");
+                self.suspect = None;
+                true
+            }
+            (Err(_), Some(_)) | (Ok(()), None) => false,
+        }
+    }
+
+    async fn run_once(&mut self, stop: &CancellationToken) -> Outcome {
         let started = tokio::select! {
             biased;
             // Nothing is in flight yet: whatever the fence or the connect is at can be left.
@@ -62,13 +112,12 @@ impl Attempt for Relay {
             Ok(started) => started,
             Err(error) => return Outcome { progressed: false, result: Err(self.judge(error)) },
         };
-        let result = self.publish(halves, stop).await;
+        self.server_uuid = publishing.start.server_uuid;
+        let result = self.publish(halves, publishing.committed.clone(), stop).await;
         let progressed = publishing.committed.borrow().position != publishing.start;
         Outcome { progressed, result: result.map_err(|error| self.judge(error)) }
     }
-}
 
-impl Relay {
     async fn start(
         &mut self,
     ) -> Result<(Publishing, Halves<SourceError, PublishError>), PipelineError> {
@@ -90,6 +139,7 @@ impl Relay {
     /// On a thread of its own: it waits for brokers.
     async fn fence(&self) -> Result<(Publisher, Option<Position>), PipelineError> {
         let (settings, metrics) = (self.settings.clone(), self.metrics.clone());
+        let settings = if self.suspect.is_some() { settings.singly() } else { settings };
         let (publisher, checkpoint) =
             tokio::task::spawn_blocking(move || Publisher::fence(&settings, metrics))
                 .await
@@ -131,7 +181,12 @@ impl Relay {
                 .map_err(PipelineError::Thread)?;
             receiver
         };
-        let source = tokio::spawn(source::run(
+        let cut = match self.suspect {
+            Some(_) => Cut::AfterEachTransaction,
+            None => Cut::AtLimits,
+        };
+        let source = tokio::spawn(source::run_cut(
+            cut,
             self.config.clone(),
             start.clone(),
             chunks,
@@ -147,6 +202,7 @@ impl Relay {
     async fn publish(
         &self,
         halves: Halves<SourceError, PublishError>,
+        committed: watch::Receiver<Committed>,
         stop: &CancellationToken,
     ) -> Result<(), PipelineError> {
         let limits = &self.config.limits;
@@ -161,6 +217,10 @@ impl Relay {
                 stop.cancel();
                 running.await;
                 return Err(PipelineError::SourceAway { away });
+            }
+            () = passed(self.suspect.as_ref(), committed) => {
+                stop.cancel();
+                running.await
             }
         };
         match ended {
@@ -183,4 +243,14 @@ impl Relay {
         }
         error
     }
+}
+
+/// Until what is committed is behind the suspect; without one, for ever.
+async fn passed(suspect: Option<&Suspect>, mut committed: watch::Receiver<Committed>) {
+    if let Some(suspect) = suspect
+        && committed.wait_for(|committed| suspect.is_passed(&committed.position)).await.is_ok()
+    {
+        return;
+    }
+    std::future::pending().await
 }

@@ -9,6 +9,7 @@
 //! Promises:
 //! - after any failure both sides begin again from what is committed, so that nothing is lost or
 //!   repeated;
+//! - everything before a record that cannot be published is out before it ends the relay;
 //! - what may pass is tried again, with growing pauses, for ever or until `limits.retry_time_max`;
 //! - what cannot pass ends the relay with its whole chain of causes.
 
@@ -19,6 +20,7 @@ mod lag;
 mod outage;
 mod retry;
 mod supervisor;
+mod suspect;
 
 use tokio_util::sync::CancellationToken;
 

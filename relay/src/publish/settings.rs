@@ -63,6 +63,14 @@ impl SettingsError {
 }
 
 impl Settings {
+    /// For publishing up to a record that cannot be published: each transaction by itself, one after
+    /// the other.
+    pub(crate) fn singly(mut self) -> Self {
+        self.batch.records_max = 1;
+        self.commit_spacing = Duration::ZERO;
+        self
+    }
+
     /// Checks everything that can be checked without a broker.
     pub fn new(
         source: &str,

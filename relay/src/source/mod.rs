@@ -38,7 +38,8 @@ pub use self::{
     error::{Place, SourceError, TransactionFault},
     event_source::{EventFault, EventSource, HEAD_BYTES, Interest, RawEvent, StreamError},
     preflight::{Advice, Unfit, preflight},
-    reader::run,
+    reader::{run, run_cut},
+    session::Cut,
     start::find_start,
     watcher::{EndOfBinlog, Watcher},
 };

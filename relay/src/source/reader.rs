@@ -19,7 +19,7 @@ use super::{
     mysql::{ConnectOptions, Replica},
     outlet::Outlet,
     retries::{Progress, Retries},
-    session::{self, Session},
+    session::{self, Cut, Session},
 };
 use crate::{
     config::Config,
@@ -40,6 +40,19 @@ pub async fn run(
     metrics: Metrics,
     stop: CancellationToken,
 ) -> Result<(), SourceError> {
+    run_cut(Cut::AtLimits, config, start, chunks, in_flight, metrics, stop).await
+}
+
+/// The same, with a say in where chunks end.
+pub async fn run_cut(
+    cut: Cut,
+    config: Config,
+    start: Position,
+    chunks: mpsc::Sender<Chunk>,
+    in_flight: Arc<Semaphore>,
+    metrics: Metrics,
+    stop: CancellationToken,
+) -> Result<(), SourceError> {
     let session = Session {
         connect: ConnectOptions::new(&config.mysql),
         replica: Replica { server_id: config.server_id(), uuid: Uuid::new_v4() },
@@ -47,6 +60,7 @@ pub async fn run(
         entries: config.outbox.clone().into(),
         chunk_cost_max: usize::try_from(config.limits.chunk_bytes_max.as_u64())
             .unwrap_or(usize::MAX),
+        cut,
         checkpoint_interval: config.checkpoint.interval,
         metrics: metrics.clone(),
     };

@@ -23,6 +23,15 @@ use crate::{
     position::{BinlogCoordinates, Position},
 };
 
+/// Where chunks end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cut {
+    /// Where nothing more is there to be read, or at the limit.
+    AtLimits,
+    /// After each transaction, so that each can be published by itself.
+    AfterEachTransaction,
+}
+
 /// What every connection of a reader has in common.
 pub(super) struct Session {
     pub(super) connect: ConnectOptions,
@@ -30,6 +39,7 @@ pub(super) struct Session {
     pub(super) heartbeat: Duration,
     pub(super) entries: Arc<[OutboxTable]>,
     pub(super) chunk_cost_max: usize,
+    pub(super) cut: Cut,
     pub(super) checkpoint_interval: Duration,
     pub(super) metrics: Metrics,
 }
@@ -64,6 +74,10 @@ impl Session {
             server.settings.name_case(),
             self.chunk_cost_max,
         );
+        match self.cut {
+            Cut::AtLimits => {}
+            Cut::AfterEachTransaction => assembler.cut_after_each_transaction(),
+        }
         let from = dump_start(&position);
         if let DumpStart::At(begin) = &from
             && *begin != position.coordinates

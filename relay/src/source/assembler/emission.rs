@@ -28,6 +28,8 @@ pub(super) struct Emission {
     server_uuid: Uuid,
     /// A chunk is closed before it costs more.
     cost_max: usize,
+    /// A chunk is closed after each transaction.
+    singly: bool,
     /// The end of the last whole transaction.
     boundary: BinlogCoordinates,
     /// Of the whole transactions since the last chunk; `None` where the position has no GTIDs.
@@ -51,6 +53,7 @@ impl Emission {
         Self {
             server_uuid: start.server_uuid,
             cost_max,
+            singly: false,
             boundary: start.coordinates.clone(),
             gtids: start.gtid_set.as_ref().map(|_| GtidSet::default()),
             records: Vec::new(),
@@ -65,6 +68,10 @@ impl Emission {
 
     pub(super) fn cost_max(&self) -> usize {
         self.cost_max
+    }
+
+    pub(super) fn singly(&mut self) {
+        self.singly = true;
     }
 
     /// The next transaction begins here. With GTIDs that is not always where the last one ended: the
@@ -152,6 +159,9 @@ impl Emission {
         self.commit_timestamp_us = transaction.commit_timestamp_us;
         self.boundary = boundary;
         self.has_moved = true;
+        if self.singly {
+            self.close();
+        }
         Ok(())
     }
 

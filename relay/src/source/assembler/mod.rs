@@ -95,6 +95,11 @@ impl Assembler {
         }
     }
 
+    /// Each transaction leaves in chunks of its own from here on.
+    pub(super) fn cut_after_each_transaction(&mut self) {
+        self.emission.singly();
+    }
+
     /// The stream begins at the start of the file; the position is reached by reading up to it.
     pub(super) fn pass_over_to_start(&mut self) {
         self.pass_over_until = Some(self.end.get());

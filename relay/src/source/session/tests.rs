@@ -71,6 +71,7 @@ impl Bench {
             replica: Replica { server_id: NonZeroU32::MAX, uuid: Uuid::nil() },
             heartbeat: Duration::from_secs(1),
             entries: Arc::from(vec![OutboxTable::default()]),
+            cut: Cut::AtLimits,
             chunk_cost_max: 10_000,
             checkpoint_interval: Duration::from_secs(10),
             metrics,

@@ -25,6 +25,31 @@ fn transactions_leave_in_commit_order_with_their_outbox_rows_only() {
 }
 
 #[test]
+fn each_transaction_leaves_by_itself_where_that_is_asked_for() {
+    let mut log = Log::new(true);
+    log.transaction(&[(OUTBOX, &[(1, 10), (2, 10)])])
+        .transaction(&[(OTHER, &[(3, 10)])])
+        .transaction(&[(OUTBOX, &[(4, 10)])]);
+    let start = log.start();
+    let read_at_once = |singly| {
+        let mut assembler = assembler(&start, UNLIMITED);
+        if singly {
+            assembler.cut_after_each_transaction();
+        }
+        for event in log.serve(&start) {
+            assembler.handle(&event.event()).unwrap();
+        }
+        assembler.close();
+        iter::from_fn(|| assembler.take_ready()).collect::<Vec<_>>()
+    };
+
+    assert_eq!(ids(&read_at_once(false)), [vec![1, 2, 4]]);
+    let singly = read_at_once(true);
+    assert_eq!(ids(&singly), [vec![1, 2], vec![4]]);
+    assert!(singly[0].advance.coordinates < singly[1].advance.coordinates);
+}
+
+#[test]
 fn record_is_made_of_the_row_by_the_configured_columns() {
     let mut log = Log::new(true);
     log.transaction(&[(OUTBOX, &[(9, 3)])]);
