@@ -5,13 +5,23 @@
     reason = "a panic is how a test fails; this crate is in no product"
 )]
 
+mod alterations;
+mod binlog;
+mod case;
 mod check;
+mod columns;
+mod consumer;
+mod delivery;
 mod exit_codes;
 mod faults;
 mod giant;
+mod giant_compressed;
+mod halts;
 mod kills;
 mod operations;
 mod publishing;
 mod security;
 mod stack;
+mod starting;
 mod stopping;
+mod transactions;
