@@ -1,12 +1,13 @@
 //! `cargo xtask test`: every test, on real servers.
 //!
-//! A tier that cannot run is said in one line and counted as failed, unless it was left out by
+//! The README's other command is among them. A tier that cannot run is said in one line and counted as failed, unless it was left out by
 //! `--without`. The last line is `N passed, N failed`.
 
 mod compose;
 mod tally;
 
 use std::{
+    env,
     io::{BufRead, BufReader},
     process::{Command, Stdio},
 };
@@ -50,8 +51,25 @@ pub(crate) fn run(arguments: &Test) -> Result<()> {
             Err(error) => tally.fail(&format!("tier compose: {error:#}")),
         }
     }
+    if [Tier::Mysql9, Tier::Kafka].iter().all(wanted) && arguments.filter.is_none() {
+        match demo() {
+            Ok(()) => tally.pass("cargo xtask demo ends in a good verdict"),
+            Err(error) => tally.fail(&format!("cargo xtask demo: {error:#}")),
+        }
+    }
     tally.print();
     ensure!(tally.failed() == 0, "tests failed");
+    Ok(())
+}
+
+/// The README's other command, shorter; the compose file is checked by itself.
+fn demo() -> Result<()> {
+    let this = env::current_exe().context("where xtask lies")?;
+    let status = Command::new(this)
+        .args(["demo", "--native", "--seconds", "6"])
+        .status()
+        .context("the demo cannot be started")?;
+    ensure!(status.success(), "{status}");
     Ok(())
 }
 
