@@ -3,7 +3,7 @@
 //! Promises:
 //! - what does not unpack, or unpacks to another size than the event states, is an error;
 //! - memory stays bounded whatever the transaction's size: it is unpacked piece by piece, and what is
-//!   still compressed goes to a temporary file beyond [`MEMORY_MAX`]. It cannot stay in the socket,
+//!   still compressed goes to a temporary file if it is more than [`MEMORY_MAX`]. It cannot stay in the socket,
 //!   because its checksum is the last thing that comes.
 
 use std::{
@@ -94,7 +94,17 @@ impl Unpacker {
             Input::Memory { .. } | Input::File(_) => Vec::new(),
         };
         bytes.clear();
-        self.input = Input::Memory { bytes, read: 0 };
+        // It is known before: collecting in memory first would take the memory twice, while it grows.
+        self.input = match usize::try_from(header.payload_bytes) {
+            Ok(length) if length <= MEMORY_MAX => {
+                bytes.reserve_exact(length);
+                Input::Memory { bytes, read: 0 }
+            }
+            Ok(_) | Err(_) => {
+                let file = tempfile::tempfile().map_err(spool_fault(header.payload_bytes))?;
+                Input::File(BufReader::with_capacity(WINDOW_BYTES, file))
+            }
+        };
         self.compression = header.compression;
         self.stated = header.unpacked_bytes;
         self.unpacked = 0;
@@ -105,29 +115,17 @@ impl Unpacker {
     }
 
     pub(super) fn push(&mut self, compressed: &[u8]) -> Result<(), EventFault> {
-        let fault = |length: usize| {
-            move |error| EventFault::Spool {
-                bytes: length as u64,
-                directory: std::env::temp_dir().display().to_string(),
-                error,
-            }
-        };
-        if let Input::Memory { bytes, .. } = &mut self.input {
-            if bytes.len() + compressed.len() <= MEMORY_MAX {
+        match &mut self.input {
+            Input::Memory { bytes, .. } => {
                 bytes.extend_from_slice(compressed);
-                return Ok(());
+                Ok(())
             }
             // BLOCKING: writes of this file go to the page cache; only a transaction of this size
             // waits for them, and nothing else runs in this task.
-            let file = tempfile::tempfile()
-                .and_then(|mut file| file.write_all(bytes).map(|()| file))
-                .map_err(fault(bytes.len() + compressed.len()))?;
-            self.input = Input::File(BufReader::with_capacity(WINDOW_BYTES, file));
+            Input::File(file) => {
+                file.get_mut().write_all(compressed).map_err(spool_fault(compressed.len() as u64))
+            }
         }
-        if let Input::File(file) = &mut self.input {
-            file.get_mut().write_all(compressed).map_err(fault(compressed.len()))?;
-        }
-        Ok(())
     }
 
     /// All compressed bytes are here, and they match their checksum.
@@ -311,6 +309,14 @@ impl BufRead for Input {
             Self::Memory { read, .. } => *read += length,
             Self::File(file) => file.consume(length),
         }
+    }
+}
+
+fn spool_fault(bytes: u64) -> impl FnOnce(io::Error) -> EventFault {
+    move |error| EventFault::Spool {
+        bytes,
+        directory: std::env::temp_dir().display().to_string(),
+        error,
     }
 }
 

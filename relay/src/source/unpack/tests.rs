@@ -171,3 +171,27 @@ fn one_unpacker_serves_one_transaction_after_the_other() {
         assert!(!unpacker.advance(&Wants(true)).unwrap());
     }
 }
+
+#[test]
+fn what_is_compressed_is_never_twice_in_memory() {
+    let mut unpacker = Unpacker::new().unwrap();
+    let mut begin = |payload_bytes: usize| {
+        let header = PayloadHeader {
+            compression: Compression::Zstd,
+            payload_bytes: payload_bytes as u64,
+            unpacked_bytes: 1,
+            header_bytes: 0,
+        };
+        unpacker.begin(&header).unwrap();
+        for piece in noise(payload_bytes.min(MEMORY_MAX)).chunks(100_000) {
+            unpacker.push(piece).unwrap();
+        }
+        match &unpacker.input {
+            Input::Memory { bytes, .. } => Some(bytes.capacity()),
+            Input::File(_) => None,
+        }
+    };
+
+    assert_eq!(begin(MEMORY_MAX), Some(MEMORY_MAX), "room for all of it from the beginning");
+    assert_eq!(begin(MEMORY_MAX + 1), None, "nothing is collected before it goes to the file");
+}
