@@ -8,6 +8,7 @@ use mysql_async::prelude::Queryable;
 use rowpost_tests::{
     Ledger, MysqlServer, Random, Relay, Setup, eventually, ledger::Outcome, needs, outbox,
 };
+use serde_json::Value;
 
 use crate::stack::{LONG, Stack, records_committed};
 
@@ -19,17 +20,18 @@ const KEYS: u32 = 16;
 /// One insert, below the largest packet.
 const ROWS_PER_STATEMENT: usize = 400;
 
-/// `('id','type','key','event','{…}')` with a payload of some 8 kB, half of which packs to nothing
-/// and half to a half: so what is packed is larger than memory may be, too.
-fn values(ledger: &mut Ledger, random: &mut Random, key: u32, database: &str) -> String {
+/// `('id','type','key','event','{…}')` with a payload of some 12 kB. Two thirds of it are digits that
+/// pack to a half: what is packed is larger than memory may be, too.
+fn values(ledger: &mut Ledger, random: &mut Random, key: u32, database: &str) -> Result<String> {
     let event = ledger.record(key, Outcome::Committed);
-    let plain = outbox::values(event, database, 4_000);
     let mut digits = String::with_capacity(8_000);
     while digits.len() < 8_000 {
-        write!(digits, "{:016x}", random.draw()).expect("a string takes everything");
+        write!(digits, "{:016x}", random.draw())?;
     }
-    let (head, tail) = plain.split_at(plain.len() - "\"}')".len());
-    format!("{head}{digits}{tail}")
+    let mut payload: Value = serde_json::from_str(&outbox::payload(event, 4_000))?;
+    payload["digits"] = digits.into();
+    let (id, aggregate_id) = (event.to_uuid(), event.aggregate_id());
+    Ok(format!("('{id}','{database}','{aggregate_id}','Written','{payload}')"))
 }
 
 async fn write_one_transaction(mysql: &MysqlServer, database: &str) -> Result<Ledger> {
@@ -46,7 +48,7 @@ async fn write_one_transaction(mysql: &MysqlServer, database: &str) -> Result<Le
         for row in 0..ROWS_PER_STATEMENT {
             key = (key + 1) % KEYS;
             statement.push_str(if row > 0 { "," } else { "" });
-            statement.push_str(&values(&mut ledger, &mut random, key, database));
+            statement.push_str(&values(&mut ledger, &mut random, key, database)?);
         }
         bytes += statement.len();
         connection.query_drop(statement).await?;
@@ -80,7 +82,7 @@ async fn compressed_giant_transaction_streams_through_bounded_memory() -> Result
 
     assert!(published_before_the_kill < ledger.committed(), "the kill must hit its middle");
     let packed = binlog_bytes(&stack.mysql).await?;
-    assert!(packed < BYTES as u64 * 3 / 4, "{packed} bytes in the binlog: they are not compressed");
+    assert!(packed < BYTES as u64 * 5 / 6, "{packed} bytes in the binlog: they are not compressed");
     assert!(packed > BYTES as u64 / 4, "{packed} bytes in the binlog: too few to fill the memory");
     let peak = first_life.max(second_life);
     eprintln!("{} MiB packed, peak resident memory {} MiB", packed / MIB, peak / MIB);
