@@ -63,21 +63,18 @@ async fn leaving() -> Result<Leaving> {
     Ok(Leaving { kafka: BROKER.get_or_try_init(start).await?, _alone: alone })
 }
 
-/// A relay that publishes, with time-outs of seconds.
+/// A relay that publishes.
 async fn publishing(
     leaving: &Leaving,
     name: &str,
-    grace: &str,
+    settings: &[(&str, &str)],
 ) -> Result<(Stack<&'static MysqlServer>, Relay)> {
     let mysql = MysqlServer::shared(Setup::Current).await?;
     let stack = Stack::on(mysql, leaving.kafka, name).await?;
     let mut config = stack.config()?;
-    config
-        .set_text("publish.delivery_timeout", "2s")
-        .set_text("checkpoint.interval", "500ms")
-        .set_text("limits.shutdown_grace", grace)
-        .set_text("limits.retry_backoff_max", "500ms")
-        .set_text("log.filter", "rowpost=debug,info");
+    for (key, value) in settings {
+        config.set_text(key, value);
+    }
     // One partition too many, so that there is something to warn of.
     let checkpoint = format!("rowpost.{}.checkpoint", stack.database);
     leaving.kafka.create_topic(&checkpoint, 2, &[("cleanup.policy", "compact")]).await?;
@@ -86,19 +83,40 @@ async fn publishing(
     Ok((stack, relay))
 }
 
-/// Rows that cannot be published while the broker is away.
-async fn write_a_few_rows(stack: &Stack<&'static MysqlServer>) -> Result<(Ledger, Reader)> {
+/// Rows that the relay has read and cannot publish while the broker is away. The delivery's time-out
+/// must be longer than the test looks: after it nothing is in flight.
+async fn hold_rows_in_flight(
+    stack: &Stack<&'static MysqlServer>,
+    relay: &Relay,
+) -> Result<(Ledger, Reader)> {
     let options = WriterOptions { rows_max: Some(1), ..stack.writers() };
     let writers = Writers::start(stack.mysql, &options, &mut Random::from_environment())?;
     let reader = stack.reader(writers.run())?;
-    Ok((writers.finish().await?, reader))
+    let ledger = writers.finish().await?;
+    eventually("the rows are read", LONG, async || {
+        let status: serde_json::Value =
+            serde_json::from_str(&relay.get("/api/status").await?.body)?;
+        Ok::<_, anyhow::Error>(status["totals"]["outbox_rows_read"].as_u64() > Some(0))
+    })
+    .await;
+    Ok((ledger, reader))
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn relay_says_that_kafka_is_away_and_repeats_no_advice_when_it_comes_back() -> Result<()> {
     needs!(Tier::Mysql9, Tier::Kafka);
     let leaving = leaving().await?;
-    let (stack, relay) = publishing(&leaving, "away", "10s").await?;
+    let (stack, relay) = publishing(
+        &leaving,
+        "away",
+        &[
+            ("publish.delivery_timeout", "2s"),
+            ("checkpoint.interval", "500ms"),
+            ("limits.retry_backoff_max", "500ms"),
+            ("log.filter", "rowpost=debug,info"),
+        ],
+    )
+    .await?;
     let url = format!("http://127.0.0.1:{}", relay.http_port());
 
     for _ in 0..2 {
@@ -131,10 +149,11 @@ async fn relay_says_that_kafka_is_away_and_repeats_no_advice_when_it_comes_back(
 #[tokio::test(flavor = "multi_thread")]
 async fn drain_that_takes_longer_than_the_grace_ends_with_75() -> Result<()> {
     needs!(Tier::Mysql9, Tier::Kafka);
+    const GRACE: (&str, &str) = ("limits.shutdown_grace", "500ms");
     let leaving = leaving().await?;
-    let (stack, mut relay) = publishing(&leaving, "grace", "500ms").await?;
+    let (stack, mut relay) = publishing(&leaving, "grace", &[GRACE]).await?;
     leaving.kafka.pause().await?;
-    let (ledger, reader) = write_a_few_rows(&stack).await?;
+    let (ledger, reader) = hold_rows_in_flight(&stack, &relay).await?;
 
     let status = relay.terminate(Duration::from_secs(10)).await?;
 
@@ -149,10 +168,11 @@ async fn drain_that_takes_longer_than_the_grace_ends_with_75() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn second_sigterm_ends_at_once_with_75_and_loses_nothing() -> Result<()> {
     needs!(Tier::Mysql9, Tier::Kafka);
+    const GRACE: (&str, &str) = ("limits.shutdown_grace", "60s");
     let leaving = leaving().await?;
-    let (stack, mut relay) = publishing(&leaving, "second", "60s").await?;
+    let (stack, mut relay) = publishing(&leaving, "second", &[GRACE]).await?;
     leaving.kafka.pause().await?;
-    let (ledger, reader) = write_a_few_rows(&stack).await?;
+    let (ledger, reader) = hold_rows_in_flight(&stack, &relay).await?;
 
     relay.ask_to_stop()?;
     eventually("the relay drains", LONG, async || {
