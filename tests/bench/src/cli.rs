@@ -8,7 +8,7 @@ use crate::{
     machine::Machine,
     memory,
     report::{Output, Report},
-    stand::Stand,
+    stand::{Setting, Stand},
 };
 
 #[derive(Debug, Parser)]
@@ -20,6 +20,10 @@ pub(crate) struct Arguments {
     effort: Effort,
     #[command(flatten)]
     output: Output,
+    /// Another value for a key of the relay's configuration, as `publish.commit_spacing='2ms'`.
+    /// Repeatable; such figures do not go into the document.
+    #[arg(long = "set", global = true, value_name = "KEY=TOML", conflicts_with = "write_docs")]
+    settings: Vec<Setting>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -89,27 +93,37 @@ pub(crate) fn run(arguments: Arguments) -> Result<()> {
     if let Some(warning) = machine.warning() {
         eprintln!("warning: {warning}");
     }
+    for setting in &arguments.settings {
+        eprintln!("tried: {setting}");
+    }
     let mut report = Report::of(machine, arguments.effort.is_quick);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let outcome = runtime.block_on(measure(&mut report, &selection, arguments.effort));
+    let outcome = runtime.block_on(async {
+        let stand = Stand::start(&arguments.settings).await?;
+        measure(&mut report, &stand, &selection, arguments.effort).await
+    });
     // What was measured before a failure took its time too.
     let published = report.publish(&arguments.output);
     outcome.and(published)
 }
 
-async fn measure(report: &mut Report, selection: &Selection, effort: Effort) -> Result<()> {
-    let stand = Stand::start().await?;
+async fn measure(
+    report: &mut Report,
+    stand: &Stand,
+    selection: &Selection,
+    effort: Effort,
+) -> Result<()> {
     report.versions = stand.versions().await?;
     // ORDER: what catch-up and the large transactions leave behind is written to the disk for a while,
     // which latency would feel.
     if let Some(options) = &selection.latency {
-        report.latency = Some(latency::run(&stand, options, effort).await?);
+        report.latency = Some(latency::run(stand, options, effort).await?);
     }
     if let Some(options) = &selection.catch_up {
-        report.catch_up = Some(catch_up::run(&stand, options, effort).await?);
+        report.catch_up = Some(catch_up::run(stand, options, effort).await?);
     }
     if let Some(options) = &selection.memory {
-        report.memory = Some(memory::run(&stand, options, effort).await?);
+        report.memory = Some(memory::run(stand, options, effort).await?);
     }
     Ok(())
 }
@@ -139,6 +153,14 @@ mod tests {
         let line = "bench memory --quick --write-docs";
 
         assert!(Arguments::try_parse_from(line.split(' ')).is_err());
+    }
+
+    #[test]
+    fn figures_of_tried_settings_do_not_reach_the_document() {
+        let line = "bench memory --set publish.slots=1 --write-docs";
+
+        assert!(Arguments::try_parse_from(line.split(' ')).is_err());
+        assert!(Arguments::try_parse_from(["bench", "memory", "--set", "publish.slots"]).is_err());
     }
 
     #[test]

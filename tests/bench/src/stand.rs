@@ -1,6 +1,8 @@
 //! The test stand: real servers, relays on them, and topics that tell when the broker had a record.
 
 use std::{
+    fmt,
+    str::FromStr,
     sync::atomic::{AtomicU32, Ordering},
     time::{Duration, Instant},
 };
@@ -37,6 +39,29 @@ pub(crate) struct Stand {
     /// Tells this process's names from those of others on servers that are not ours.
     run: u32,
     names: AtomicU32,
+    settings: Vec<Setting>,
+}
+
+/// A key of the relay's configuration that is tried with another value: `key=value`, the value in TOML.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Setting {
+    key: String,
+    value: String,
+}
+
+impl FromStr for Setting {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (key, value) = text.split_once('=').ok_or("must be KEY=VALUE")?;
+        Ok(Self { key: key.trim().to_owned(), value: value.trim().to_owned() })
+    }
+}
+
+impl fmt::Display for Setting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} = {}", self.key, self.value)
+    }
 }
 
 /// Where one relay, or the ceiling, publishes to; nobody else does.
@@ -48,12 +73,13 @@ pub(crate) struct Target {
 }
 
 impl Stand {
-    pub(crate) async fn start() -> Result<Self> {
+    pub(crate) async fn start(settings: &[Setting]) -> Result<Self> {
         let (mysql, kafka) = tokio::try_join!(
             MysqlServer::start(Setup::Current),
             KafkaBroker::start_with(BrokerOptions::default())
         )?;
-        Ok(Self { mysql, kafka, run: std::process::id(), names: AtomicU32::new(0) })
+        let (run, names) = (std::process::id(), AtomicU32::new(0));
+        Ok(Self { mysql, kafka, run, names, settings: settings.to_vec() })
     }
 
     /// `MySQL 9.7.4, Kafka 4.3.1, librdkafka 2.12.1`.
@@ -101,7 +127,7 @@ impl Stand {
         Ok(gtid_set.replace(['\n', ' '], ""))
     }
 
-    /// Starts `rowpost run` on all defaults but names, start and delivery.
+    /// Starts `rowpost run` on all defaults but names, start, delivery and what is tried.
     pub(crate) async fn relay(
         &self,
         database: &str,
@@ -116,6 +142,9 @@ impl Stand {
             .set_text("mysql.start", start)
             .set_text("delivery", delivery.name())
             .set("outbox", format!("[{{ table = \"{table}\", topic = \"{topic}\" }}]"));
+        for Setting { key, value } in &self.settings {
+            config.set(key, value);
+        }
         Relay::start(config).await
     }
 
