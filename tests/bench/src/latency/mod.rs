@@ -4,7 +4,7 @@
 //! - both moments are taken in this process by one monotonic clock;
 //! - writers keep a schedule: one that is late commits at once, the load does not give way to a slow
 //!   relay; where the schedule was not kept, the table says so;
-//! - the relay is warm before the first measured commit, and every row arrived once and in order.
+//! - broker and relay are warm before the first measured commit, and every row arrived once and in order.
 //!
 //! Not promised: that a latency is positive. A relay can be faster than the server's answer to the
 //! writer.
@@ -12,6 +12,8 @@
 mod arrivals;
 mod report;
 mod trial;
+
+use std::ops::RangeInclusive;
 
 use anyhow::Result;
 use clap::Args;
@@ -44,10 +46,9 @@ pub(crate) async fn run(stand: &Stand, options: &Options, effort: Effort) -> Res
         seconds: options.seconds.unwrap_or(seconds),
         warm_up_seconds: options.warm_up_seconds.unwrap_or(warm_up_seconds),
     };
-    // Not counted: the broker's JVM compiles its hot paths in the first seconds, the faster the more
-    // it has to do.
     if let Some(fastest) = options.rates.iter().max() {
-        trial::run(stand, load(Delivery::ExactlyOnce, *fastest), 0).await?;
+        let windows = if effort.is_quick { 1..=1 } else { 3..=10 };
+        warm_up(stand, load(Delivery::ExactlyOnce, *fastest), windows).await?;
     }
     let mut trials = Vec::new();
     for round in 1..=effort.rounds() {
@@ -58,4 +59,23 @@ pub(crate) async fn run(stand: &Stand, options: &Options, effort: Effort) -> Res
         }
     }
     Ok(Report::new(trials))
+}
+
+/// The broker counts as warm once a window costs it hardly less CPU than the one before.
+const COOLED_BY: f64 = 0.95;
+
+/// Load that is not counted. The broker's JVM compiles its hot paths for minutes, on the cores that
+/// are measured; a broker in production is past that.
+async fn warm_up(stand: &Stand, load: Load, windows: RangeInclusive<u32>) -> Result<()> {
+    let mut before = f64::INFINITY;
+    for window in 1..=*windows.end() {
+        let cpu_percent = trial::run(stand, load, 0).await?.broker_cpu_percent;
+        // Somebody else's broker is as warm as it is.
+        let Some(cpu_percent) = cpu_percent else { break };
+        if window >= *windows.start() && cpu_percent > before * COOLED_BY {
+            break;
+        }
+        before = cpu_percent;
+    }
+    Ok(())
 }
