@@ -1,7 +1,7 @@
 //! The bytes of binlog events → what they say.
 //!
-//! Only what the assembler needs: transaction boundaries, GTIDs, files, XA, compression. Rows and
-//! table maps have their own decoder.
+//! Only what the assembler needs: transaction boundaries, GTIDs, files, XA, compression, and which table
+//! a statement inserts into. Rows and table maps have their own decoder.
 //!
 //! Promises: checked reads only; malformed bytes give an [`EventError`], never a panic.
 
@@ -10,6 +10,7 @@ mod file;
 mod gtid;
 pub mod gtid_set;
 mod header;
+mod insert_target;
 mod payload;
 mod query;
 mod serialized;
@@ -20,6 +21,7 @@ pub use self::{
     file::{ChecksumAlgorithm, FormatDescription, RotateEvent, incident_message},
     gtid::GtidEvent,
     header::{EventHeader, EventType},
+    insert_target::{InsertTarget, insert_target},
     payload::{Compression, PayloadHeader},
     query::{QueryEvent, Statement},
     xa_prepare::{XaPrepareEvent, Xid},

@@ -1,6 +1,6 @@
-//! QUERY events: transaction control, XA, and statements such as DDL.
+//! QUERY events: transaction control, XA, and statements such as DDL; EXECUTE_LOAD_QUERY events.
 
-use super::EventError;
+use super::{EventError, InsertTarget, insert_target};
 use crate::source::bytes::ByteReader;
 
 /// A QUERY event's parts. The text may be cut (see `RawEvent::is_cut`).
@@ -25,24 +25,40 @@ pub enum Statement<'a> {
     XaEnd,
     /// `XA COMMIT` or `XA ROLLBACK` of a branch that was prepared before.
     XaFinish,
-    /// DDL, account statements, or a change in statement format.
+    /// DDL, account statements, or a change in statement format; see [`QueryEvent::insert_target`].
     Other,
 }
 
 impl<'a> QueryEvent<'a> {
     pub fn parse(body: &'a [u8]) -> Result<Self, EventError> {
+        Self::parse_with(body, 0)
+    }
+
+    /// An EXECUTE_LOAD_QUERY event, which is a QUERY event with more in its head: the file's id, where
+    /// its name stands in the text, and what to do with duplicates.
+    pub fn parse_load(body: &'a [u8]) -> Result<Self, EventError> {
+        Self::parse_with(body, 13)
+    }
+
+    fn parse_with(body: &'a [u8], head_more: usize) -> Result<Self, EventError> {
         let mut fields = ByteReader::new(body);
         let _thread_id = fields.u32_le()?;
         let _seconds = fields.u32_le()?;
         let database_length = usize::from(fields.u8()?);
         let _error_code = fields.u16_le()?;
         let status_length = usize::from(fields.u16_le()?);
+        fields.take(head_more)?;
         fields.take(status_length)?;
         let database = fields.take(database_length)?;
         if fields.u8()? != 0 {
             return Err(EventError::Invalid("no zero byte after the database name"));
         }
         Ok(Self { database, text: fields.rest() })
+    }
+
+    /// The table that the statement inserts into, if it does.
+    pub fn insert_target(&self) -> Option<InsertTarget<'a>> {
+        insert_target(self.text)
     }
 
     /// SERVER: the control statements are written by the server itself, not as the user typed them:
@@ -117,6 +133,19 @@ mod tests {
         let query = QueryEvent { database: b"", text: text.as_bytes() };
 
         assert_eq!(query.statement(), expected);
+    }
+
+    #[test]
+    fn load_has_more_in_its_head() {
+        let mut body = body("shop", "load data infile 'f' into table t");
+        body.splice(13..13, [0xee; 13]);
+
+        let query = QueryEvent::parse_load(&body).unwrap();
+
+        assert_eq!(
+            (query.database, query.insert_target().unwrap().table.as_ref()),
+            (&b"shop"[..], "t")
+        );
     }
 
     #[test]
