@@ -16,7 +16,7 @@ pub enum ExitCode {
     Done = 0,
     /// The command line or the configuration is wrong.
     Usage = 64,
-    /// A row cannot be decoded or published; starting again meets it again.
+    /// A row is not in the binlog or cannot be decoded or published; starting again meets it again.
     Data = 65,
     /// MySQL or Kafka refuses for good: a setting, a privilege, purged binlogs, another relay.
     Unavailable = 69,
@@ -112,7 +112,9 @@ impl From<&CheckpointError> for ExitCode {
 impl From<&SourceError> for ExitCode {
     fn from(error: &SourceError) -> Self {
         match error {
-            SourceError::Rows { .. } | SourceError::Record { .. } => Self::Data,
+            SourceError::Rows { .. }
+            | SourceError::Record { .. }
+            | SourceError::StatementFormat { .. } => Self::Data,
             SourceError::Connection(error)
             | SourceError::Server(ServerError::Connection(error)) => error.into(),
             SourceError::Server(_)

@@ -74,6 +74,14 @@ pub enum SourceError {
         #[source]
         error: DescribeError,
     },
+    #[error(
+        "rows of outbox table `{table}` are missing in the binlog: the transaction that ends at {place} \
+         inserted them in statement format, so the binlog has its statement instead. Set \
+         binlog_format=ROW for the session that wrote it, and revoke SUPER from its account (from 8.0 on \
+         also SESSION_VARIABLES_ADMIN and SYSTEM_VARIABLES_ADMIN), so that no session can leave it; then \
+         insert the rows anew, and start behind that place as the runbook says under exit code 65"
+    )]
+    StatementFormat { table: Arc<str>, place: Box<Place> },
     #[error("the relay cannot start reading")]
     Start(#[from] StartError),
     #[error(transparent)]
@@ -175,6 +183,7 @@ impl SourceError {
             | Self::Mapping { .. }
             | Self::TableGone { .. }
             | Self::TableChanged { .. }
+            | Self::StatementFormat { .. }
             | Self::Server(_)
             | Self::Unfit(_)
             | Self::Repeated { .. } => Disposition::Halt,
@@ -205,6 +214,7 @@ impl SourceError {
             | Self::Mapping { .. }
             | Self::TableGone { .. }
             | Self::TableChanged { .. }
+            | Self::StatementFormat { .. }
             | Self::Server(_)
             | Self::Unfit(_)
             | Self::Repeated { .. } => Some(1),

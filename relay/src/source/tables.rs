@@ -75,6 +75,11 @@ impl Tables {
         self.entries.iter().find(|entry| entry.table.matches(database, table, self.names))
     }
 
+    /// Whether the configuration asks for a table of that name.
+    pub(super) fn asks_for(&self, database: &str, table: &str) -> bool {
+        self.entry(database, table).is_some()
+    }
+
     /// Takes note of a table map.
     pub(super) fn map(&mut self, body: &[u8]) -> Result<Mapped, TableError> {
         let unreadable = |error| TableError::Decode { table: "?".into(), error };

@@ -23,5 +23,6 @@ mod publishing;
 mod security;
 mod stack;
 mod starting;
+mod statements;
 mod stopping;
 mod transactions;

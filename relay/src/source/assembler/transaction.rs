@@ -26,6 +26,9 @@ pub(super) struct Transaction {
     savepoints: Vec<Savepoint>,
     /// `database.table` of the outbox table that it inserted into last.
     pub(super) last_outbox: Option<Arc<str>>,
+    /// `database.table` of an outbox table that it inserted into in statement format: those rows are not
+    /// in the binlog.
+    pub(super) statement_outbox: Option<Arc<str>>,
 }
 
 #[derive(Debug)]
@@ -33,6 +36,8 @@ struct Savepoint {
     name: Box<[u8]>,
     /// Outbox rows before it.
     rows: u64,
+    /// [`Transaction::statement_outbox`] before it.
+    statement_outbox: Option<Arc<str>>,
 }
 
 impl Transaction {
@@ -49,6 +54,7 @@ impl Transaction {
             rows_out,
             savepoints: Vec::new(),
             last_outbox: None,
+            statement_outbox: None,
         }
     }
 
@@ -86,7 +92,11 @@ impl Transaction {
     }
 
     pub(super) fn set_savepoint(&mut self, name: &[u8]) {
-        self.savepoints.push(Savepoint { name: name.into(), rows: self.rows });
+        self.savepoints.push(Savepoint {
+            name: name.into(),
+            rows: self.rows,
+            statement_outbox: self.statement_outbox.clone(),
+        });
     }
 
     /// SERVER: rows behind a savepoint that was rolled back are not in the binlog, unless the
@@ -96,10 +106,13 @@ impl Transaction {
         else {
             // It was set before anything was written, so it is not in the binlog.
             self.savepoints.clear();
+            self.statement_outbox = None;
             return self.forget_rows_from(0);
         };
         self.savepoints.truncate(at + 1);
-        let rows = self.savepoints.last().map_or(0, |savepoint| savepoint.rows);
+        let savepoint = self.savepoints.last().expect("the one found is the last");
+        let rows = savepoint.rows;
+        self.statement_outbox.clone_from(&savepoint.statement_outbox);
         self.forget_rows_from(rows)
     }
 
@@ -108,6 +121,7 @@ impl Transaction {
         if self.rows_out > 0 {
             return Err(TransactionFault::RolledBack { outbox_rows: self.rows_out });
         }
+        self.statement_outbox = None;
         self.forget_rows_from(0)
     }
 

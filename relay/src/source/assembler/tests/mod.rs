@@ -3,6 +3,7 @@
 mod positions;
 mod resume_laws;
 pub(in crate::source) mod script;
+mod statements;
 mod transactions;
 
 use std::sync::Arc;

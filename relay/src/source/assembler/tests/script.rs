@@ -140,6 +140,17 @@ impl Log {
         self
     }
 
+    /// The statement of a LOAD DATA, in the database `shop` too.
+    pub(in crate::source) fn load(&mut self, text: &str) -> &mut Self {
+        let mut body = vec![0; 8];
+        body.extend([4, 0, 0, 0, 0]);
+        body.extend([0xee; 13]);
+        body.extend(b"shop\0");
+        body.extend(text.as_bytes());
+        self.push(EventType::EXECUTE_LOAD_QUERY, body);
+        self
+    }
+
     /// A GTID event and `BEGIN`.
     pub(in crate::source) fn begin(&mut self) -> &mut Self {
         self.gtid().query("BEGIN")
