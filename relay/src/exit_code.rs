@@ -155,7 +155,10 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::publish::{BrokerError, RecordPlace, SettingsError};
+    use crate::{
+        checkpoint::Writer,
+        publish::{BrokerError, RecordPlace, SettingsError},
+    };
 
     fn code(error: impl Into<PipelineError>) -> i32 {
         ExitCode::from(&Failure::Pipeline(error.into())).into()
@@ -176,7 +179,13 @@ mod tests {
     fn another_relay_and_a_broker_that_refuses_are_unavailable() {
         let denied = BrokerError::AuthenticationFailed { doing: "d", reason: "r".to_owned() };
 
-        assert_eq!(code(PublishError::AnotherRelay { source_name: "s".to_owned() }), 69);
+        let another = PublishError::AnotherRelay {
+            source_name: "s".to_owned(),
+            writer: Box::new(Writer::here()),
+            committed_at: jiff::Timestamp::UNIX_EPOCH,
+        };
+
+        assert_eq!(code(another), 69);
         assert_eq!(code(PublishError::from(denied)), 69);
         assert_eq!(code(PublishError::from(RecordError::TopicDenied { place: place() })), 69);
     }

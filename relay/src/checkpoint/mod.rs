@@ -12,10 +12,12 @@ mod record;
 mod session;
 mod store;
 mod topic;
+mod writer;
 
 pub use self::{
     error::CheckpointError,
     record::{Checkpoint, RecordOrigin},
     store::Store,
     topic::TopicFound,
+    writer::Writer,
 };

@@ -6,7 +6,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::CheckpointError;
+use super::{CheckpointError, Writer};
 use crate::position::Position;
 
 /// The format that this version writes, and the newest it reads.
@@ -20,6 +20,7 @@ pub struct Checkpoint {
     pub position: Position,
     /// When it was written, by the relay's clock. For people.
     pub committed_at: Timestamp,
+    pub writer: Writer,
     /// Version of the relay that wrote it. For people.
     pub relay_version: String,
 }
@@ -38,6 +39,7 @@ struct Written<'a> {
     position: &'a Position,
     #[serde(serialize_with = "as_text")]
     committed_at: Timestamp,
+    writer: &'a Writer,
     relay_version: &'a str,
 }
 
@@ -48,6 +50,7 @@ struct Read {
     sequence: u64,
     position: Position,
     committed_at: String,
+    writer: Writer,
     relay_version: String,
 }
 
@@ -59,9 +62,9 @@ struct Versioned {
 }
 
 impl Checkpoint {
-    pub fn new(sequence: u64, position: Position) -> Self {
+    pub fn new(sequence: u64, position: Position, writer: Writer) -> Self {
         let relay_version = env!("CARGO_PKG_VERSION").to_owned();
-        Self { sequence, position, committed_at: Timestamp::now(), relay_version }
+        Self { sequence, position, committed_at: Timestamp::now(), writer, relay_version }
     }
 
     pub fn encode(&self) -> Result<Vec<u8>, CheckpointError> {
@@ -70,6 +73,7 @@ impl Checkpoint {
             sequence: self.sequence,
             position: &self.position,
             committed_at: self.committed_at,
+            writer: &self.writer,
             relay_version: &self.relay_version,
         };
         serde_json::to_vec(&written).map_err(CheckpointError::NotEncodable)
@@ -97,6 +101,7 @@ impl Checkpoint {
             sequence: read.sequence,
             position: read.position,
             committed_at,
+            writer: read.writer,
             relay_version: read.relay_version,
         })
     }
@@ -136,6 +141,7 @@ mod tests {
             sequence: 42,
             position: position(3, 1_234, Some(10)),
             committed_at: "2026-11-22T10:00:00.25Z".parse().unwrap(),
+            writer: Writer { instance: Uuid::from_u128(9), host: "relay-1".to_owned(), pid: 17 },
             relay_version: "0.1.0".to_owned(),
         };
 
@@ -143,7 +149,7 @@ mod tests {
 
         assert_eq!(
             written,
-            r#"{"version":1,"sequence":42,"position":{"server_uuid":"00000000-0000-0000-0000-000000000007","coordinates":{"file":"bin-log.000003","position":1234},"gtid_set":null,"in_progress":{"outbox_rows":10}},"committed_at":"2026-11-22T10:00:00.25Z","relay_version":"0.1.0"}"#
+            r#"{"version":1,"sequence":42,"position":{"server_uuid":"00000000-0000-0000-0000-000000000007","coordinates":{"file":"bin-log.000003","position":1234},"gtid_set":null,"in_progress":{"outbox_rows":10}},"committed_at":"2026-11-22T10:00:00.25Z","writer":{"instance":"00000000-0000-0000-0000-000000000009","host":"relay-1","pid":17},"relay_version":"0.1.0"}"#
         );
         assert_eq!(Checkpoint::decode(written.as_bytes(), &origin()).unwrap(), checkpoint);
     }
@@ -161,7 +167,7 @@ mod tests {
 
     #[test]
     fn field_of_a_later_version_is_let_pass() {
-        let checkpoint = Checkpoint::new(1, position(1, 4, None));
+        let checkpoint = Checkpoint::new(1, position(1, 4, None), Writer::here());
         let written = String::from_utf8(checkpoint.encode().unwrap()).unwrap();
 
         let extended = written.replacen('{', r#"{"added_later":[1],"#, 1);
@@ -187,7 +193,7 @@ mod tests {
             at: u64,
             in_progress in proptest::option::of(any::<u64>()),
         ) {
-            let checkpoint = Checkpoint::new(sequence, position(file, at, in_progress));
+            let checkpoint = Checkpoint::new(sequence, position(file, at, in_progress), Writer::here());
 
             let read = Checkpoint::decode(&checkpoint.encode().unwrap(), &origin()).unwrap();
 

@@ -45,7 +45,7 @@ enum Newest {
     Silence,
     /// A tombstone: somebody wants the position forgotten.
     Forgotten,
-    Found(Checkpoint),
+    Found(Box<Checkpoint>),
 }
 
 impl Store {
@@ -83,7 +83,7 @@ impl Store {
         loop {
             let start = high.saturating_sub(window).max(low);
             match self.read_from(&session, start)? {
-                Newest::Found(checkpoint) => return Ok(Some(checkpoint)),
+                Newest::Found(checkpoint) => return Ok(Some(*checkpoint)),
                 Newest::Forgotten => return Ok(None),
                 Newest::Silence if start <= low => return Ok(None),
                 Newest::Silence => window = window.saturating_mul(WINDOW_GROWTH),
@@ -124,7 +124,9 @@ impl Store {
         let checkpoint = Checkpoint::decode(value, &origin)?;
         Ok(match newest {
             Newest::Found(known) if known.sequence > checkpoint.sequence => Newest::Found(known),
-            Newest::Found(_) | Newest::Silence | Newest::Forgotten => Newest::Found(checkpoint),
+            Newest::Found(_) | Newest::Silence | Newest::Forgotten => {
+                Newest::Found(Box::new(checkpoint))
+            }
         })
     }
 }

@@ -1,6 +1,6 @@
 //! One attempt: fence, read the checkpoint, find the start, then both halves side by side.
 
-use std::{pin::pin, sync::Arc, thread, time::Instant};
+use std::{pin::pin, sync::Arc, thread};
 
 use jiff::Timestamp;
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
@@ -16,11 +16,12 @@ use super::{
     suspect::Suspect,
 };
 use crate::{
+    checkpoint::Writer,
     config::Config,
     error::Chain,
     metrics::Metrics,
     position::Position,
-    publish::{self, Committed, FenceHistory, PublishError, Publisher},
+    publish::{self, Committed, PublishError, Publisher, Tenure},
     source::{self, Advice, Cut, SourceError},
     status::{State, Status},
 };
@@ -31,7 +32,7 @@ pub(super) struct Relay {
     settings: publish::Settings,
     metrics: Metrics,
     status: Status,
-    fences: FenceHistory,
+    tenure: Tenure,
     advice: Advice,
     /// Whose binlog was read last.
     server_uuid: Uuid,
@@ -51,7 +52,7 @@ impl Relay {
             settings,
             metrics,
             status,
-            fences: FenceHistory::default(),
+            tenure: Tenure::new(Writer::here()),
             advice: Advice::default(),
             server_uuid: Uuid::nil(),
             suspect: None,
@@ -70,6 +71,9 @@ impl Attempt for Relay {
         let mut progressed = false;
         loop {
             let outcome = self.run_once(stop).await;
+            if let Err(PipelineError::Publish(PublishError::Fenced { .. })) = &outcome.result {
+                self.tenure.fenced();
+            }
             progressed |= outcome.progressed;
             if stop.is_cancelled() || !self.goes_on_after(&outcome.result) {
                 return Outcome { progressed, ..outcome };
@@ -110,12 +114,12 @@ impl Relay {
         };
         let (publishing, halves) = match started {
             Ok(started) => started,
-            Err(error) => return Outcome { progressed: false, result: Err(self.judge(error)) },
+            Err(error) => return Outcome { progressed: false, result: Err(error) },
         };
         self.server_uuid = publishing.start.server_uuid;
         let result = self.publish(halves, publishing.committed.clone(), stop).await;
         let progressed = publishing.committed.borrow().position != publishing.start;
-        Outcome { progressed, result: result.map_err(|error| self.judge(error)) }
+        Outcome { progressed, result }
     }
 
     async fn start(
@@ -137,13 +141,17 @@ impl Relay {
     }
 
     /// On a thread of its own: it waits for brokers.
-    async fn fence(&self) -> Result<(Publisher, Option<Position>), PipelineError> {
+    async fn fence(&mut self) -> Result<(Publisher, Option<Position>), PipelineError> {
         let (settings, metrics) = (self.settings.clone(), self.metrics.clone());
         let settings = if self.suspect.is_some() { settings.singly() } else { settings };
-        let (publisher, checkpoint) =
-            tokio::task::spawn_blocking(move || Publisher::fence(&settings, metrics))
-                .await
-                .map_err(|_panicked| PipelineError::PublisherPanicked)??;
+        let mut tenure = self.tenure.clone();
+        let fenced = tokio::task::spawn_blocking(move || {
+            (Publisher::fence(&settings, metrics, &mut tenure), tenure)
+        });
+        let (fenced, tenure) =
+            fenced.await.map_err(|_panicked| PipelineError::PublisherPanicked)?;
+        self.tenure = tenure;
+        let (publisher, checkpoint) = fenced?;
         match &checkpoint {
             Some(position) => info!(coordinates = %position.coordinates, "fenced, checkpoint read"),
             None => info!("fenced, there is no checkpoint yet"),
@@ -234,14 +242,6 @@ impl Relay {
             Ended::Publisher(error) => Err(error.into()),
             Ended::PublisherPanicked => Err(PipelineError::PublisherPanicked),
         }
-    }
-
-    /// Fenced again within a minute is another relay, and for good.
-    fn judge(&mut self, error: PipelineError) -> PipelineError {
-        if let PipelineError::Publish(error) = error {
-            return self.fences.judge(error, Instant::now()).into();
-        }
-        error
     }
 }
 

@@ -77,6 +77,7 @@ mod tests {
 
     use super::*;
     use crate::{
+        checkpoint::Writer,
         config::{Config, Flag},
         metrics::Metrics,
         publish::PublishError,
@@ -115,7 +116,12 @@ mod tests {
     }
 
     fn for_good() -> PipelineError {
-        PublishError::AnotherRelay { source_name: "shop".to_owned() }.into()
+        PublishError::AnotherRelay {
+            source_name: "shop".to_owned(),
+            writer: Box::new(Writer::here()),
+            committed_at: jiff::Timestamp::UNIX_EPOCH,
+        }
+        .into()
     }
 
     fn panicked() -> PipelineError {

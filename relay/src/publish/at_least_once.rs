@@ -19,7 +19,10 @@ use super::{
     producer::Producer,
     report::{Report, Settled},
 };
-use crate::{checkpoint::Checkpoint, position::Position};
+use crate::{
+    checkpoint::{Checkpoint, Writer},
+    position::Position,
+};
 
 /// Least time between two checkpoint records. Each is one more request to the broker, in the way of
 /// the next batch's; the price of a longer time is more repetition after a crash.
@@ -30,12 +33,11 @@ pub(super) struct AtLeastOnce {
     pub(super) intake: Intake,
     pub(super) outlet: Outlet,
     pub(super) report: Report,
+    pub(super) writer: Writer,
     /// Of the checkpoint before the next one.
     pub(super) sequence: u64,
     /// Everything up to here is acknowledged.
     pub(super) position: Position,
-    /// Nothing is stored yet: the start itself is worth a checkpoint.
-    pub(super) first_start: bool,
     /// A checkpoint was sent and no flush has covered it yet.
     pub(super) checkpoint_on_its_way: bool,
 }
@@ -44,9 +46,9 @@ impl AtLeastOnce {
     /// Returns when the channel is closed and everything from it is acknowledged, the checkpoint too,
     /// or at the first failure.
     pub(super) fn run(mut self) -> Result<(), PublishError> {
-        let mut last = None;
+        let mut last = Instant::now();
         let mut stored_at = None;
-        let mut unstored = self.first_start;
+        let mut unstored = false;
         loop {
             let due_at = match stored_at {
                 Some(stored_at) if unstored => Some(stored_at + CHECKPOINT_SPACING),
@@ -60,7 +62,7 @@ impl AtLeastOnce {
             }
             match self.intake.next(last, sleep_until(due_at)) {
                 Arrival::Batch(batch) => {
-                    last = Some(Instant::now());
+                    last = Instant::now();
                     self.publish(batch)?;
                     unstored = true;
                 }
@@ -102,7 +104,7 @@ impl AtLeastOnce {
     /// the order of checkpoints, and the next flush covers this one.
     fn send_checkpoint(&mut self) -> Result<(), PublishError> {
         self.sequence += 1;
-        let checkpoint = Checkpoint::new(self.sequence, self.position.clone());
+        let checkpoint = Checkpoint::new(self.sequence, self.position.clone(), self.writer.clone());
         self.checkpoint_on_its_way = true;
         self.outlet.fill_checkpoint(&self.producer, &checkpoint.encode()?)
     }

@@ -84,9 +84,9 @@ impl Batch {
     }
 
     /// When the newest transaction with records was committed on the source; without records, the
-    /// newest transaction at all.
-    pub(super) fn commit_timestamp_us(&self) -> u64 {
-        self.commit_timestamp_us
+    /// newest transaction at all. `None` without chunks.
+    pub(super) fn commit_timestamp_us(&self) -> Option<u64> {
+        (!self.is_empty()).then_some(self.commit_timestamp_us)
     }
 
     /// Which table record number `ordinal` of this batch is a row of. For messages.
@@ -221,13 +221,14 @@ pub(super) mod tests {
     #[test]
     fn lag_is_counted_from_the_newest_transaction_with_records() {
         let mut batch = Batch::default();
+        assert_eq!(batch.commit_timestamp_us(), None);
         batch.push(chunk(0, 0, 5));
-        assert_eq!(batch.commit_timestamp_us(), 5);
+        assert_eq!(batch.commit_timestamp_us(), Some(5));
 
         batch.push(chunk(1, 1, 6));
         batch.push(chunk(0, 0, 9));
 
-        assert_eq!(batch.commit_timestamp_us(), 6);
+        assert_eq!(batch.commit_timestamp_us(), Some(6));
     }
 
     #[test]
@@ -254,7 +255,7 @@ pub(super) mod tests {
         assert_eq!(batch.coordinates_of(4), Some(&coordinates(30)));
         assert_eq!(batch.coordinates_of(6), Some(&coordinates(40)));
         assert_eq!(batch.coordinates_of(7), None);
-        assert_eq!(batch.commit_timestamp_us(), 40);
+        assert_eq!(batch.commit_timestamp_us(), Some(40));
     }
 
     proptest! {

@@ -6,24 +6,16 @@
 //!
 //! Before this: `engine`. After this: consumers, and `report`.
 
-use std::{
-    sync::{Arc, mpsc::Receiver},
-    time::{Duration, Instant},
-};
+use std::sync::{Arc, mpsc::Receiver};
 
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    BrokerError, PublishError, Settings,
+    PublishError, Settings,
     report::{Report, Settled},
     slots::{self, Slot},
 };
-
-const DOING: &str = "committing a transaction";
-
-/// How long one commit call lasts before `stop` is looked at; the call goes on where it was.
-const SLICE: Duration = Duration::from_secs(1);
 
 /// A transaction whose records and checkpoint are all acknowledged.
 pub(super) struct Flushed {
@@ -43,7 +35,7 @@ impl Committer {
     /// Returns when the engine has hung up and everything it handed over is committed.
     pub(super) fn run(mut self) -> Result<(), PublishError> {
         while let Ok(Flushed { slot, settled }) = self.flushed.recv() {
-            self.commit(&slot)?;
+            slots::commit(&self.settings, &slot, &self.stop)?;
             self.report.settle(settled);
             self.report.checkpoint_stored();
             slots::begin(&self.settings, &slot.producer)?;
@@ -52,26 +44,5 @@ impl Committer {
             }
         }
         Ok(())
-    }
-
-    fn commit(&self, slot: &Slot) -> Result<(), PublishError> {
-        let started = Instant::now();
-        loop {
-            let error = match slot.producer.commit_transaction(SLICE) {
-                Ok(()) => return Ok(()),
-                Err(error) => error,
-            };
-            if !slots::is_retriable(&error) {
-                return Err(self.settings.call_error(DOING, slots::complaint(&error)));
-            }
-            if self.stop.is_cancelled() {
-                return Err(PublishError::Stopped);
-            }
-            let limit = self.settings.delivery_timeout;
-            if started.elapsed() > limit {
-                let reason = error.to_string();
-                return Err(BrokerError::TimedOut { doing: DOING, limit, reason }.into());
-            }
-        }
     }
 }

@@ -26,18 +26,20 @@ use super::{
     report::{Report, Settled},
     slots::{Rotation, Slot},
 };
-use crate::{checkpoint::Checkpoint, position::Position};
+use crate::{
+    checkpoint::{Checkpoint, Writer},
+    position::Position,
+};
 
 pub(super) struct Engine {
     pub(super) settings: Arc<Settings>,
     pub(super) intake: Intake,
     pub(super) outlet: Outlet,
     pub(super) report: Report,
+    pub(super) writer: Writer,
     /// Of the checkpoint before the next one.
     pub(super) sequence: u64,
     pub(super) position: Position,
-    /// Nothing is stored yet: the start itself is worth a checkpoint.
-    pub(super) first_start: bool,
     pub(super) stop: tokio_util::sync::CancellationToken,
 }
 
@@ -45,17 +47,17 @@ impl Engine {
     /// Returns when the channel is closed and everything from it is committed, or at the first
     /// failure.
     pub(super) fn run(self, slots: Vec<Slot>) -> Result<(), PublishError> {
-        let Self { settings, intake, outlet, report, sequence, position, first_start, stop } = self;
+        let Self { settings, intake, outlet, report, writer, sequence, position, stop } = self;
         let (hand_over, flushed) = mpsc::sync_channel(slots.len());
         let (rotation, give_back) = Rotation::new(slots);
         let committer = Committer { settings, flushed, give_back, report, stop };
 
-        let filler = Filler { intake, outlet, rotation, hand_over, sequence, position };
+        let filler = Filler { intake, outlet, rotation, hand_over, writer, sequence, position };
         thread::scope(|scope| {
             let committer = thread::Builder::new()
                 .name("rowpost-committer".to_owned())
                 .spawn_scoped(scope, || committer.run())?;
-            let filled = filler.run(first_start);
+            let filled = filler.run();
             // The committer's failure comes first in the log's order, and is why the engine ended.
             match committer.join() {
                 Ok(committed) => committed.and(filled),
@@ -70,15 +72,15 @@ struct Filler {
     outlet: Outlet,
     rotation: Rotation,
     hand_over: mpsc::SyncSender<Flushed>,
+    writer: Writer,
     sequence: u64,
     position: Position,
 }
 
 impl Filler {
     /// Dropping `self` at the end hangs up on the committer.
-    fn run(mut self, first_start: bool) -> Result<(), PublishError> {
-        let mut last = None;
-        let mut pending = first_start.then(Batch::default);
+    fn run(mut self) -> Result<(), PublishError> {
+        let mut last = Instant::now();
         loop {
             let slot = match self.intake.wait(self.rotation.next()) {
                 Some(Some(slot)) => slot,
@@ -86,16 +88,13 @@ impl Filler {
                 Some(None) => return Ok(()),
                 None => return Err(PublishError::Stopped),
             };
-            let batch = match pending.take() {
-                Some(batch) => batch,
-                None => match self.intake.next(last, self.rotation.committer_ended()) {
-                    Arrival::Batch(batch) => batch,
-                    Arrival::Closed | Arrival::Interrupted => return Ok(()),
-                    Arrival::Stopped => return Err(PublishError::Stopped),
-                },
+            let batch = match self.intake.next(last, self.rotation.committer_ended()) {
+                Arrival::Batch(batch) => batch,
+                Arrival::Closed | Arrival::Interrupted => return Ok(()),
+                Arrival::Stopped => return Err(PublishError::Stopped),
             };
             // From here to here: commits are as far apart as their batches' beginnings.
-            last = Some(Instant::now());
+            last = Instant::now();
             let flushed = self.publish(slot, batch)?;
             if self.hand_over.send(flushed).is_err() {
                 return Ok(());
@@ -109,7 +108,7 @@ impl Filler {
         let tally = self.outlet.fill(&slot.producer, &mut batch)?;
         batch.advance(&mut self.position);
         self.sequence += 1;
-        let checkpoint = Checkpoint::new(self.sequence, self.position.clone());
+        let checkpoint = Checkpoint::new(self.sequence, self.position.clone(), self.writer.clone());
         self.outlet.fill_checkpoint(&slot.producer, &checkpoint.encode()?)?;
         // ORDER: the flush ends before the next transaction's first record is sent, on whatever slot.
         self.outlet.flush(&slot.producer, &batch)?;

@@ -2,27 +2,32 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
+use jiff::Timestamp;
 use rdkafka::{error::KafkaError, types::RDKafkaErrorCode};
 
 use super::{SettingsError, fault::Fault};
-use crate::{checkpoint::CheckpointError, error::Disposition, position::BinlogCoordinates};
+use crate::{
+    checkpoint::{CheckpointError, Writer},
+    error::Disposition,
+    position::BinlogCoordinates,
+};
 
 /// After any of these all producers are gone; the next try begins with the fence and the stored
 /// checkpoint, so that nothing is repeated and nothing is lost.
 #[derive(Debug, thiserror::Error)]
 pub enum PublishError {
-    /// Once, it may be a transaction that was open for too long: the broker says the same. Twice
-    /// within a minute it is another relay; see [`super::FenceHistory`].
+    /// It may be a transaction that was open for too long: the broker says the same. [`super::Tenure`]
+    /// tells before the next fence.
     #[error(
         "the broker takes this relay for an old one of source `{source_name}`: another relay of the \
          source started, or a transaction was open for longer than publish.transaction_timeout"
     )]
     Fenced { source_name: String },
     #[error(
-        "another relay of source `{source_name}` runs on the same Kafka and fences this one; stop one \
-         of them, or give them different `source` names"
+        "another relay of source `{source_name}` has taken over: {writer} at {committed_at}; stop one of \
+         them, or give them different `source` names"
     )]
-    AnotherRelay { source_name: String },
+    AnotherRelay { source_name: String, writer: Box<Writer>, committed_at: Timestamp },
     /// Told to stop before everything was out.
     #[error("stopped before the last batch was committed")]
     Stopped,
@@ -313,7 +318,11 @@ mod tests {
         let source_name = || "shop".to_owned();
 
         let fenced = PublishError::Fenced { source_name: source_name() };
-        let another = PublishError::AnotherRelay { source_name: source_name() };
+        let another = PublishError::AnotherRelay {
+            source_name: source_name(),
+            writer: Box::new(Writer::here()),
+            committed_at: Timestamp::UNIX_EPOCH,
+        };
 
         assert_eq!(fenced.disposition(), Disposition::Retry);
         assert_eq!(another.disposition(), Disposition::Halt);

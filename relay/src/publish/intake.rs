@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     batch::{Batch, BatchLimits},
-    pacing::{Due, Pacing},
+    pacing::Pacing,
 };
 use crate::source::Chunk;
 
@@ -63,12 +63,9 @@ impl Intake {
         Ok(Self { gathering, stop, runtime })
     }
 
-    /// The next batch. `last` is when the one before left here.
-    pub(super) fn next(
-        &mut self,
-        last: Option<Instant>,
-        interrupt: impl Future<Output = ()>,
-    ) -> Arrival {
+    /// The next batch, without chunks when the time has come to store the checkpoint anyway. `last` is
+    /// when the one before left here.
+    pub(super) fn next(&mut self, last: Instant, interrupt: impl Future<Output = ()>) -> Arrival {
         let Self { gathering, stop, runtime } = self;
         runtime.block_on(async {
             tokio::select! {
@@ -94,7 +91,7 @@ impl Intake {
 
 impl Gathering {
     /// May be dropped at any await: what was received stays in `self`.
-    async fn next(&mut self, last: Option<Instant>) -> Arrival {
+    async fn next(&mut self, last: Instant) -> Arrival {
         loop {
             let open = self.drain();
             if self.carried.is_some() || self.batch.is_full(self.limits) {
@@ -103,12 +100,10 @@ impl Gathering {
             if !open {
                 return if self.batch.is_empty() { Arrival::Closed } else { self.leave() };
             }
-            let due_at = match self.pacing.due(&self.batch, last) {
-                Due::Now => return self.leave(),
-                Due::At(at) if at <= Instant::now() => return self.leave(),
-                Due::At(at) => Some(at),
-                Due::Never => None,
-            };
+            let due_at = self.pacing.due(&self.batch, last);
+            if due_at.is_some_and(|at| at <= Instant::now()) {
+                return self.leave();
+            }
             tokio::select! {
                 biased;
                 chunk = self.chunks.recv() => {
@@ -187,7 +182,7 @@ mod tests {
             chunks.try_send(chunk(2, 10, end)).unwrap();
         }
 
-        let arrival = intake.next(Some(Instant::now()), pending());
+        let arrival = intake.next(Instant::now(), pending());
 
         assert_eq!(records(&arrival), 6);
     }
@@ -199,8 +194,8 @@ mod tests {
             chunks.try_send(chunk(size, 10, end)).unwrap();
         }
 
-        assert_eq!(records(&intake.next(None, pending())), 6);
-        assert_eq!(records(&intake.next(None, pending())), 10);
+        assert_eq!(records(&intake.next(Instant::now(), pending())), 6);
+        assert_eq!(records(&intake.next(Instant::now(), pending())), 10);
     }
 
     #[test]
@@ -210,7 +205,7 @@ mod tests {
             chunks.try_send(chunk(size, 10, end)).unwrap();
         }
         drop(chunks);
-        let last = Some(Instant::now());
+        let last = Instant::now();
 
         assert_eq!(records(&intake.next(last, pending())), 6);
         assert_eq!(records(&intake.next(last, pending())), 7);
@@ -222,14 +217,14 @@ mod tests {
         let (chunks, _stop, mut intake) = intake(paced(Duration::from_secs(3600)));
         chunks.try_send(chunk(10, 10, 1)).unwrap();
 
-        assert_eq!(records(&intake.next(Some(Instant::now()), pending())), 10);
+        assert_eq!(records(&intake.next(Instant::now(), pending())), 10);
     }
 
     #[test]
     fn batch_that_waits_for_its_time_survives_an_interruption() {
         let (chunks, _stop, mut intake) = intake(paced(Duration::from_secs(3600)));
         chunks.try_send(chunk(1, 10, 1)).unwrap();
-        let last = Some(Instant::now());
+        let last = Instant::now();
         for _ in 0..2 {
             let soon = sleep_until(Some(Instant::now() + Duration::from_millis(5)));
             assert!(matches!(intake.next(last, soon), Arrival::Interrupted));
@@ -246,7 +241,7 @@ mod tests {
 
         stop.cancel();
 
-        assert!(matches!(intake.next(None, pending()), Arrival::Stopped));
+        assert!(matches!(intake.next(Instant::now(), pending()), Arrival::Stopped));
         assert!(intake.wait(pending::<()>()).is_none());
     }
 }

@@ -20,8 +20,8 @@ mod engine;
 mod error;
 mod failure;
 mod fault;
-mod fence_history;
 mod intake;
+mod opening;
 mod outlet;
 mod pacing;
 mod preflight;
@@ -30,6 +30,7 @@ mod properties;
 mod report;
 mod settings;
 mod slots;
+mod tenure;
 mod topics;
 
 #[cfg(test)]
@@ -52,13 +53,13 @@ pub(crate) use self::{
 };
 pub use self::{
     error::{BrokerError, PublishError, RecordError, RecordPlace},
-    fence_history::FenceHistory,
     preflight::preflight,
     report::Committed,
     settings::{Settings, SettingsError},
+    tenure::Tenure,
 };
 use crate::{
-    checkpoint::{Checkpoint, Store},
+    checkpoint::{Checkpoint, Store, Writer},
     config::Delivery,
     metrics::Metrics,
     position::Position,
@@ -70,8 +71,9 @@ pub struct Publisher {
     settings: Arc<Settings>,
     metrics: Metrics,
     mode: Mode,
-    /// The checkpoint that was found.
-    checkpoint: Option<Checkpoint>,
+    writer: Writer,
+    /// Of the newest checkpoint; 0 while there is none.
+    sequence: u64,
 }
 
 enum Mode {
@@ -84,14 +86,19 @@ impl Publisher {
     /// if it is missing. Blocks, for up to a few times `publish.delivery_timeout`: call it on a thread
     /// of its own.
     ///
+    /// Called again after a failure, it ends with [`PublishError::AnotherRelay`] when another one has
+    /// taken over meanwhile: `tenure` knows.
+    ///
     /// With `delivery = "at-least-once"` there is nothing to fence with.
     pub fn fence(
         settings: &Settings,
         metrics: Metrics,
+        tenure: &mut Tenure,
     ) -> Result<(Self, Option<Position>), PublishError> {
         let settings = Arc::new(settings.clone());
         let store = Store::new(&settings);
         store.ensure_topic()?;
+        tenure.wait(&settings.source, || store.read())?;
         let mode = match settings.delivery {
             Delivery::ExactlyOnce => Mode::ExactlyOnce(slots::fence(&settings)?),
             Delivery::AtLeastOnce => {
@@ -101,8 +108,21 @@ impl Publisher {
         // ORDER: after the fence. Read before it, the checkpoint could be overtaken by an older relay's
         // last commit, whose records would then be published again.
         let checkpoint = store.read()?;
+        // It may have come since. That relay finds itself fenced and its own checkpoint the newest.
+        tenure.check(&settings.source, checkpoint.as_ref())?;
+        tenure.begin(checkpoint.as_ref());
         let position = checkpoint.as_ref().map(|checkpoint| checkpoint.position.clone());
-        Ok((Self { settings, metrics, mode, checkpoint }, position))
+        let mut publisher = Self {
+            settings,
+            metrics,
+            mode,
+            writer: tenure.writer().clone(),
+            sequence: checkpoint.map_or(0, |checkpoint| checkpoint.sequence),
+        };
+        if let Some(position) = &position {
+            publisher.open(position, &CancellationToken::new())?;
+        }
+        Ok((publisher, position))
     }
 
     /// Publishes until the channel is closed and the last batch committed, or until something fails.
@@ -112,15 +132,16 @@ impl Publisher {
     /// `stop` ends it as soon as possible, with [`PublishError::Stopped`]; what was not committed then
     /// is published by the next relay.
     pub fn run(
-        self,
+        mut self,
         start: Position,
         chunks: mpsc::Receiver<Chunk>,
         committed: watch::Sender<Committed>,
         stop: CancellationToken,
     ) -> Result<(), PublishError> {
-        let Self { settings, metrics, mode, checkpoint } = self;
-        let first_start = checkpoint.is_none();
-        let sequence = checkpoint.map_or(0, |checkpoint| checkpoint.sequence);
+        if self.sequence == 0 {
+            self.open(&start, &stop)?;
+        }
+        let Self { settings, metrics, mode, writer, sequence } = self;
         let pacing = Pacing {
             commit_spacing: match settings.delivery {
                 Delivery::ExactlyOnce => settings.commit_spacing,
@@ -135,7 +156,7 @@ impl Publisher {
         let position = start;
         match mode {
             Mode::ExactlyOnce(slots) => {
-                Engine { settings, intake, outlet, report, sequence, position, first_start, stop }
+                Engine { settings, intake, outlet, report, writer, sequence, position, stop }
                     .run(slots)
             }
             Mode::AtLeastOnce(producer) => AtLeastOnce {
@@ -143,12 +164,19 @@ impl Publisher {
                 intake,
                 outlet,
                 report,
+                writer,
                 sequence,
                 position,
-                first_start,
                 checkpoint_on_its_way: false,
             }
             .run(),
         }
+    }
+
+    /// Stores `position` as this publisher's first checkpoint.
+    fn open(&mut self, position: &Position, stop: &CancellationToken) -> Result<(), PublishError> {
+        self.sequence += 1;
+        let checkpoint = Checkpoint::new(self.sequence, position.clone(), self.writer.clone());
+        opening::store(&checkpoint, &self.mode, &self.settings, self.metrics.clone(), stop)
     }
 }

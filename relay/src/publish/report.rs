@@ -24,7 +24,8 @@ pub struct Committed {
 pub(super) struct Settled {
     pub(super) position: Position,
     pub(super) tally: Tally,
-    pub(super) commit_timestamp_us: u64,
+    /// `None` where nothing new was read: only the checkpoint is stored again.
+    pub(super) commit_timestamp_us: Option<u64>,
     /// When the batch began to be filled.
     pub(super) started: Instant,
 }
@@ -56,19 +57,21 @@ impl Report {
         let commit_time = started.elapsed();
         self.metrics.commit_seconds.observe(commit_time.as_secs_f64());
         self.metrics.activity.record(records, commit_time);
-        let age = age(committed_at, commit_timestamp_us);
-        let lag = if records > 0 {
+        if records > 0 {
             self.metrics.batch_records.observe(count(records));
-            age
-        } else {
-            idle_lag(age, self.checkpoint_interval)
-        };
-        self.metrics.replication_lag.set(lag.as_secs_f64());
-        self.committed.send_replace(Committed {
-            position,
-            records_total: self.records_total,
-            commit_timestamp_us,
-            committed_at,
+        }
+        if let Some(commit_timestamp_us) = commit_timestamp_us {
+            let age = age(committed_at, commit_timestamp_us);
+            let lag = if records > 0 { age } else { idle_lag(age, self.checkpoint_interval) };
+            self.metrics.replication_lag.set(lag.as_secs_f64());
+        }
+        self.committed.send_modify(|committed| {
+            committed.position = position;
+            committed.records_total = self.records_total;
+            committed.committed_at = committed_at;
+            if let Some(commit_timestamp_us) = commit_timestamp_us {
+                committed.commit_timestamp_us = commit_timestamp_us;
+            }
         });
     }
 

@@ -16,6 +16,7 @@ use std::{
 
 use rdkafka::error::KafkaError;
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
 use super::{
     BrokerError, PublishError, Settings,
@@ -26,9 +27,10 @@ use super::{
     settings::SLOTS_MAX,
 };
 
-const DOING: &str = "fencing older relays (init_transactions)";
+const FENCING: &str = "fencing older relays (init_transactions)";
+const COMMITTING: &str = "committing a transaction";
 
-/// How long one call lasts before the connection's state is looked at; the call goes on where it was.
+/// How long one call lasts before anything else is looked at; the call goes on where it was.
 const SLICE: Duration = Duration::from_secs(1);
 
 /// A producer with its place in the rotation. Its transaction is begun.
@@ -70,20 +72,20 @@ pub(super) fn init(settings: &Settings, producer: &Producer) -> Result<(), Publi
         };
         let complaint = complaint(&error);
         if !is_retriable(&error) {
-            return Err(settings.call_error(DOING, complaint));
+            return Err(settings.call_error(FENCING, complaint));
         }
         let connection = &producer.deliveries().connection;
         if let Some(reason) = connection.refused_login()
             && started.elapsed() > LOGIN_GRACE
         {
-            return Err(BrokerError::AuthenticationFailed { doing: DOING, reason }.into());
+            return Err(BrokerError::AuthenticationFailed { doing: FENCING, reason }.into());
         }
         if started.elapsed() > settings.delivery_timeout {
             return Err(match (connection.trouble(), Fault::of(complaint.code)) {
                 (Some(reason), Fault::TimedOut) => {
-                    BrokerError::Unreachable { doing: DOING, reason }.into()
+                    BrokerError::Unreachable { doing: FENCING, reason }.into()
                 }
-                _ => settings.call_error(DOING, complaint),
+                _ => settings.call_error(FENCING, complaint),
             });
         }
     }
@@ -95,13 +97,39 @@ pub(super) fn begin(settings: &Settings, producer: &Producer) -> Result<(), Publ
         .map_err(|error| settings.call_error("beginning a transaction", complaint(&error)))
 }
 
-pub(super) fn complaint(error: &KafkaError) -> Complaint {
+/// The records of the open transaction, which are all acknowledged, become visible.
+pub(super) fn commit(
+    settings: &Settings,
+    slot: &Slot,
+    stop: &CancellationToken,
+) -> Result<(), PublishError> {
+    let started = Instant::now();
+    loop {
+        let error = match slot.producer.commit_transaction(SLICE) {
+            Ok(()) => return Ok(()),
+            Err(error) => error,
+        };
+        if !is_retriable(&error) {
+            return Err(settings.call_error(COMMITTING, complaint(&error)));
+        }
+        if stop.is_cancelled() {
+            return Err(PublishError::Stopped);
+        }
+        let limit = settings.delivery_timeout;
+        if started.elapsed() > limit {
+            let reason = error.to_string();
+            return Err(BrokerError::TimedOut { doing: COMMITTING, limit, reason }.into());
+        }
+    }
+}
+
+fn complaint(error: &KafkaError) -> Complaint {
     Complaint { code: code_of(error), reason: error.to_string() }
 }
 
 /// Whether calling the same again goes on with it.
 #[expect(clippy::wildcard_enum_match_arm, reason = "the foreign list of errors is open")]
-pub(super) fn is_retriable(error: &KafkaError) -> bool {
+fn is_retriable(error: &KafkaError) -> bool {
     match error {
         KafkaError::Transaction(error) => error.is_retriable() && !error.is_fatal(),
         _ => false,

@@ -69,7 +69,8 @@ fn publish_with(settings: Settings, chunks: u64) -> Outcome {
         settings,
         metrics: Metrics::register(&mut Registry::default()),
         mode,
-        checkpoint: Some(Checkpoint::new(1, start.clone())),
+        writer: Writer::here(),
+        sequence: 1,
     };
     let (sender, received) = mpsc::channel(1);
     let (committed, mut watched) = watch::channel(Committed {

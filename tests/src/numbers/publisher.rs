@@ -4,9 +4,10 @@ use std::{sync::Arc, thread};
 
 use anyhow::Result;
 use rowpost::{
+    checkpoint::Writer,
     config::{self, Delivery},
     metrics::Metrics,
-    publish::{Committed, PublishError, Publisher, Settings},
+    publish::{Committed, PublishError, Publisher, Settings, Tenure},
 };
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
@@ -57,7 +58,8 @@ pub fn publish(
 ) -> Result<(), PublishError> {
     let settings = options.settings().expect("the test's settings are right");
     let metrics = Metrics::register(&mut Default::default());
-    let (publisher, resume) = Publisher::fence(&settings, metrics)?;
+    let (publisher, resume) =
+        Publisher::fence(&settings, metrics, &mut Tenure::new(Writer::here()))?;
     let start = resume.unwrap_or_else(|| position(0));
     let number = start.coordinates.position;
 

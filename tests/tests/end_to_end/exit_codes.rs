@@ -2,7 +2,7 @@
 //! stopping are in `stopping`, those of logins in `security`; 70 is a fault of the relay itself, which
 //! no server can provoke.
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use mysql_async::prelude::Queryable;
 use rowpost_servers::ports;
 use rowpost_tests::{Relay, Setup, WriterOptions, needs, tier::Tier};
@@ -123,7 +123,7 @@ async fn account_without_privileges_is_69_and_names_the_grants() -> Result<()> {
     Ok(())
 }
 
-/// One of two stays: the other says what to do.
+/// One of two stays, also where nothing is written; the other says who has taken over and what to do.
 #[tokio::test(flavor = "multi_thread")]
 async fn second_relay_of_a_source_ends_one_of_them_with_69() -> Result<()> {
     needs!(Tier::Mysql9, Tier::Kafka);
@@ -131,14 +131,17 @@ async fn second_relay_of_a_source_ends_one_of_them_with_69() -> Result<()> {
     let (mut first, mut second) =
         (Relay::start(stack.config()?).await?, Relay::start(stack.config()?).await?);
 
-    let (status, log) = tokio::select! {
-        status = first.wait_exit(LONG) => (status?, first.log_text()?),
-        status = second.wait_exit(LONG) => (status?, second.log_text()?),
+    let (status, is_first) = tokio::select! {
+        status = first.wait_exit(LONG) => (status?, true),
+        status = second.wait_exit(LONG) => (status?, false),
     };
 
+    let (ended, other) = if is_first { (first, second) } else { (second, first) };
+    let log = ended.log_text()?;
     assert_eq!(status.code(), Some(69), "{log}");
-    assert_says(&log, &["another relay of source", "different `source` names"]);
-    // With rows in flight the one that stays is fenced too, and recovers.
+    let successor = other.id().context("the other one has ended too")?;
+    let taken_over = format!("has taken over: process {} on host", successor.pid);
+    assert_says(&log, &["another relay of source", &taken_over, "different `source` names"]);
     stack.rows_arrive(50).await
 }
 

@@ -10,7 +10,8 @@ use rdkafka::{
     producer::{BaseProducer, BaseRecord, Producer},
 };
 use rowpost::{
-    checkpoint::{Checkpoint, CheckpointError},
+    checkpoint::{Checkpoint, CheckpointError, Writer},
+    config::Delivery,
     error::Disposition,
     publish::PublishError,
 };
@@ -34,7 +35,7 @@ fn checkpoint_topic(stage: &Stage) -> String {
 }
 
 fn encoded(sequence: u64, number: u64) -> Vec<u8> {
-    Checkpoint::new(sequence, position(number)).encode().expect("it can be encoded")
+    Checkpoint::new(sequence, position(number), Writer::here()).encode().expect("it can be encoded")
 }
 
 /// Writes records of any key, as one transaction where `commit` says how it ends.
@@ -279,8 +280,8 @@ async fn publisher_resumes_where_the_one_before_ended_and_counts_on() -> Result<
         running.close().await?;
     }
 
-    // One at the first start, and one for each life.
-    assert_eq!(stage.checkpoint().await?.context("no checkpoint")?.sequence, 5);
+    // At each start, and with each batch.
+    assert_eq!(stage.checkpoint().await?.context("no checkpoint")?.sequence, 8);
     Ok(())
 }
 
@@ -292,6 +293,32 @@ async fn first_start_is_stored_before_anything_is_published() -> Result<()> {
     stage.start().await?.close().await?;
 
     assert_eq!(stage.checkpoint_number().await?, Some(0));
+    Ok(())
+}
+
+/// It shows that the relay lives, and that no other one has taken over.
+#[tokio::test]
+async fn quiet_server_has_its_checkpoint_stored_at_every_interval() -> Result<()> {
+    needs!(Tier::Kafka);
+    for delivery in [Delivery::ExactlyOnce, Delivery::AtLeastOnce] {
+        let mut stage = Stage::without_topic(KafkaBroker::shared().await?);
+        stage.delivery = delivery;
+        stage.checkpoint.interval = Duration::from_millis(200);
+        let mut running = stage.start().await?;
+        running.send(stage.chunk(0, 7)).await;
+        let before = running.committed(7).await;
+
+        eventually("the checkpoint is stored again and again", DEADLINE, async || {
+            Ok::<_, anyhow::Error>(stage.checkpoint().await?.is_some_and(|it| it.sequence > 5))
+        })
+        .await;
+
+        let after = running.watched.borrow().clone();
+        assert_eq!(after.position, before.position);
+        assert_eq!(after.commit_timestamp_us, before.commit_timestamp_us);
+        assert!(after.committed_at > before.committed_at);
+        running.close().await?;
+    }
     Ok(())
 }
 

@@ -3,7 +3,11 @@
 use std::{num::NonZeroUsize, time::Duration};
 
 use anyhow::Result;
-use rowpost::{error::Disposition, publish::PublishError};
+use rowpost::{
+    checkpoint::Writer,
+    error::Disposition,
+    publish::{PublishError, Tenure},
+};
 use rowpost_tests::{
     Random, needs,
     numbers::{Isolation, Pace},
@@ -33,6 +37,57 @@ async fn older_publisher_is_fenced_and_commits_nothing_more() -> Result<()> {
     newer.committed(30).await;
     newer.close().await?;
     stage.seen(Isolation::ReadCommitted).await?.assert_once(30);
+    Ok(())
+}
+
+/// Coming back would fence the newer one, which would come back and fence this one.
+#[tokio::test]
+async fn relay_that_was_replaced_does_not_come_back_and_says_by_whom() -> Result<()> {
+    needs!(Tier::Kafka);
+    let stage = Stage::new().await?;
+    let (older, newer) = (Writer::here(), Writer::here());
+    let mut older = Tenure::new(older);
+    let replaced = stage.start_as(&mut older).await?;
+    let mut running = stage.start_as(&mut Tenure::new(newer.clone())).await?;
+    running.send(stage.chunk(0, 10)).await;
+    running.committed(10).await;
+    replaced.send(stage.chunk(0, 10)).await;
+    assert!(matches!(replaced.end().await, Err(PublishError::Fenced { .. })));
+
+    let error = stage.start_as(&mut older).await.err();
+
+    assert!(
+        matches!(&error, Some(PublishError::AnotherRelay { writer, .. }) if **writer == newer),
+        "{error:?}"
+    );
+    running.send(stage.chunk(10, 20)).await;
+    running.close().await?;
+    stage.seen(Isolation::ReadCommitted).await?.assert_once(20);
+    Ok(())
+}
+
+/// The other one died before it got to publish, or nobody else was there: the broker aborted a
+/// transaction that was open for too long, and says the same.
+#[tokio::test(flavor = "multi_thread")]
+async fn relay_that_was_fenced_by_nobody_known_comes_back() -> Result<()> {
+    needs!(Tier::Kafka);
+    let stage = Stage::new().await?;
+    let mut tenure = Tenure::new(Writer::here());
+    let mut running = stage.start_as(&mut tenure).await?;
+    running.send(stage.chunk(0, 10)).await;
+    running.committed(10).await;
+    let fencing: Vec<_> = (0..2).map(|slot| Witness::start(&stage, slot)).collect::<Result<_>>()?;
+    running.send(stage.chunk(10, 20)).await;
+    assert!(matches!(running.end().await, Err(PublishError::Fenced { .. })));
+    tenure.fenced();
+
+    let mut running = stage.start_as(&mut tenure).await?;
+
+    drop(fencing);
+    running.send(stage.chunk(10, 20)).await;
+    running.committed(20).await;
+    running.close().await?;
+    stage.seen(Isolation::ReadCommitted).await?.assert_once(20);
     Ok(())
 }
 

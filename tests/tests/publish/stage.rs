@@ -4,11 +4,11 @@ use std::{collections::BTreeMap, time::Duration};
 
 use anyhow::Result;
 use rowpost::{
-    checkpoint::{Checkpoint, CheckpointError, Store},
+    checkpoint::{Checkpoint, CheckpointError, Store, Writer},
     config::{self, Delivery},
     metrics::Metrics,
     position::Position,
-    publish::{Committed, PublishError, Publisher, Settings},
+    publish::{Committed, PublishError, Publisher, Settings, Tenure},
     source::Chunk,
 };
 use rowpost_tests::{
@@ -76,13 +76,14 @@ impl Stage {
         Options { delivery, ..Options::new(&self.bootstrap, &self.source, &self.topic, pace) }
     }
 
-    /// Fences and starts publishing on a thread.
+    /// Fences and starts publishing on a thread, as a relay that was just started.
     pub(crate) async fn start(&self) -> Result<Running, PublishError> {
-        let settings = self.settings();
-        let (publisher, resume) = blocking(move || {
-            Publisher::fence(&settings, Metrics::register(&mut Default::default()))
-        })
-        .await?;
+        self.start_as(&mut Tenure::new(Writer::here())).await
+    }
+
+    /// As a relay that may have been there before.
+    pub(crate) async fn start_as(&self, tenure: &mut Tenure) -> Result<Running, PublishError> {
+        let (publisher, resume) = self.fence(tenure).await?;
         let start = resume.clone().unwrap_or_else(|| position(0));
         let (chunks, received) = mpsc::channel(1_000);
         let (committed, watched) = watch::channel(Committed {
@@ -96,6 +97,21 @@ impl Stage {
         let run =
             tokio::task::spawn_blocking(move || publisher.run(start, received, committed, stopped));
         Ok(Running { resume, chunks, watched, stop, run })
+    }
+
+    async fn fence(
+        &self,
+        tenure: &mut Tenure,
+    ) -> Result<(Publisher, Option<Position>), PublishError> {
+        let (settings, mut begun) = (self.settings(), tenure.clone());
+        let fenced = blocking(move || {
+            let metrics = Metrics::register(&mut Default::default());
+            let fenced = Publisher::fence(&settings, metrics, &mut begun)?;
+            Ok::<_, PublishError>((fenced, begun))
+        });
+        let (fenced, begun) = fenced.await?;
+        *tenure = begun;
+        Ok(fenced)
     }
 
     pub(crate) async fn checkpoint(&self) -> Result<Option<Checkpoint>, CheckpointError> {
