@@ -21,10 +21,11 @@ use tokio_util::sync::CancellationToken;
 use tracing::info;
 
 #[cfg(feature = "mimalloc")]
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+mod allocator;
 
 fn main() -> std::process::ExitCode {
+    #[cfg(feature = "mimalloc")]
+    allocator::return_memory_at_once();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(usage) => return rowpost::cli::refuse(&usage).into(),
