@@ -50,6 +50,8 @@ pub mod eventually; // waiting without sleeping
 
 pub mod numbers; // chunks without MySQL
 
+pub mod notebook; // a service on the outbox library
+
 pub mod demo; // the run that `cargo xtask demo` shows
 
 pub use self::{

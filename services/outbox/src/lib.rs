@@ -1,0 +1,60 @@
+//! Transactional outbox and inbox for services on MySQL and Kafka.
+//!
+//! A service that saves to its database and then sends to Kafka loses an event when it dies between
+//! the two; one that sends first tells of things that never happened. Here an event is a row of the
+//! same transaction, and the relay (`rowpost`) publishes the row from the binlog:
+//!
+//! ```text
+//!  service A: one transaction                service B: one transaction
+//! ┌──────────────────────────┐              ┌──────────────────────────────────┐
+//! │ begin                    │              │ begin                            │
+//! │   its state              │              │   inbox row  (duplicate? stop)   │
+//! │   outbox row ← append    │              │   its state  ┐                   │
+//! │ commit                   │              │   outbox row ┘ ← the Handler     │
+//! └────────────┬─────────────┘              │ commit                           │
+//!              │ binlog                     └──▲────────────┬────────┬─────────┘
+//!              ▼                               │            │        └ then: Kafka offset
+//!           rowpost ──────────▶ Kafka ─────────┘            ▼ binlog
+//!        exactly once for       (read_committed)         rowpost ──▶ …
+//!      read_committed readers
+//! ```
+//!
+//! A crash before a commit leaves nothing, a crash after it loses nothing: the relay finds the row in
+//! the binlog, and a record whose offset was not committed comes again and finds its inbox row.
+//!
+//! - Writing: implement [`Event`] for your own type, call [`Outbox::append`] in your transaction.
+//! - Reading: implement [`Handler`], call [`inbox::process`].
+//! - Starting: [`schema::install`] or [`schema::check`], before the first request.
+//! - Testing: [`testing`] shows what was written, and delivers twice and out of order.
+
+#![warn(missing_docs)]
+
+pub mod disposition; // what to do about an error
+
+pub mod event; // a service's type → what a row says of it
+
+pub mod headers; // how one event leads to the next
+
+mod payload; // a type → JSON as MySQL prints it
+
+pub mod append; // an event → a row of the caller's transaction
+
+pub mod schema; // the tables, before anything else
+
+pub mod received; // a Kafka record → an event
+
+pub mod inbox; // an event → its effect, once
+
+pub mod testing; // what a service's own tests need
+
+pub use sqlx::{MySql, MySqlPool, Transaction};
+
+pub use self::{
+    append::{AppendError, Outbox, Rows},
+    disposition::Disposition,
+    event::{Event, InvalidEvent},
+    headers::Headers,
+    inbox::{Handler, HandlerError, Outcome},
+    received::Received,
+    schema::SchemaError,
+};

@@ -1,0 +1,5 @@
+//! The library `services/outbox` against real MySQL and Kafka.
+
+mod append;
+mod inbox;
+mod schema;
