@@ -23,9 +23,12 @@
 //! the binlog, and a record whose offset was not committed comes again and finds its inbox row.
 //!
 //! - Writing: implement [`Event`] for your own type, call [`Outbox::append`] in your transaction.
-//! - Reading: implement [`Handler`], call [`inbox::process`].
+//! - Reading: implement [`Handler`], run a [`Consumer`]. What cannot be processed goes to a
+//!   dead-letter topic and does not stand in the way.
 //! - Starting: [`schema::install`] or [`schema::check`], before the first request.
 //! - Testing: [`testing`] shows what was written, and delivers twice and out of order.
+//!
+//! The smallest service is `examples/smallest.rs`; the relay's configuration is in the README.
 
 #![warn(missing_docs)]
 
@@ -45,12 +48,16 @@ pub mod received; // a Kafka record → an event
 
 pub mod inbox; // an event → its effect, once
 
+pub mod consumer; // topics → effects, in order
+
 pub mod testing; // what a service's own tests need
 
 pub use sqlx::{MySql, MySqlPool, Transaction};
+pub use tokio_util::sync::CancellationToken;
 
 pub use self::{
     append::{AppendError, Outbox, Rows},
+    consumer::{Consumer, ConsumerConfig, ConsumerError},
     disposition::Disposition,
     event::{Event, InvalidEvent},
     headers::Headers,

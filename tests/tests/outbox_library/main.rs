@@ -1,5 +1,9 @@
 //! The library `services/outbox` against real MySQL and Kafka.
 
 mod append;
+mod consumer;
 mod inbox;
+mod kills;
+mod relayed;
 mod schema;
+mod topic;
