@@ -13,7 +13,6 @@ use uuid::Uuid;
 use crate::{
     Disposition, Event, Headers,
     event::{self, InvalidEvent},
-    payload,
 };
 
 /// Kafka's own default for a record is 1,048,588 bytes, with key, headers and framing.
@@ -68,7 +67,7 @@ pub enum AppendError {
     PayloadTooLarge {
         /// Of the event.
         event_type: String,
-        /// As JSON text, with the blanks that MySQL prints.
+        /// As JSON text without blanks, which is how the relay writes it.
         bytes: usize,
         /// The limit.
         bytes_max: usize,
@@ -124,7 +123,7 @@ impl Outbox {
     }
 
     fn payload(&self, event: &impl Event) -> Result<String, AppendError> {
-        let payload = payload::to_text(event).map_err(AppendError::NoJson)?;
+        let payload = serde_json::to_string(event).map_err(AppendError::NoJson)?;
         let (bytes, bytes_max) = (payload.len(), self.payload_bytes_max);
         if bytes > bytes_max {
             let event_type = event.event_type().to_owned();

@@ -6,7 +6,7 @@
 //!       └ Charged   id C   correlation-id S   causation-id B
 //! ```
 
-use crate::{Received, event::InvalidEvent};
+use crate::{Received, TraceContext, event::InvalidEvent};
 
 /// Header of the event id, as the relay writes it by default.
 pub const EVENT_ID: &str = "id";
@@ -19,7 +19,7 @@ pub const CORRELATION_ID: &str = "correlation-id";
 /// Header of the event that this one answers.
 pub const CAUSATION_ID: &str = "causation-id";
 
-/// Longest `traceparent`.
+/// Longest `traceparent`: more than version 00 has.
 pub const TRACEPARENT_CHARS_MAX: usize = 255;
 /// Longest correlation and causation id, and event id in the inbox: the longest place of a record
 /// (249 characters of topic, a partition, an offset) fits.
@@ -50,20 +50,18 @@ impl Headers {
             .header(CORRELATION_ID)
             .filter(|id| is_fit(id, ID_CHARS_MAX))
             .unwrap_or(&received.event_id);
-        let traceparent = received
-            .header(TRACEPARENT)
-            .filter(|text| is_fit(text, TRACEPARENT_CHARS_MAX) && is_visible_ascii(text));
         Self {
-            traceparent: traceparent.map(str::to_owned),
+            traceparent: received.trace().map(|trace| trace.to_string()),
             correlation_id: Some(correlation_id.to_owned()),
             causation_id: Some(received.event_id.clone()),
         }
     }
 
-    /// The same in another span, for services that trace what they do.
+    /// The same as written by this span: that of the request, or one below the span of the event that
+    /// is answered, `received.trace().map(TraceContext::child)`.
     #[must_use]
-    pub fn with_traceparent(mut self, traceparent: impl Into<String>) -> Self {
-        self.traceparent = Some(traceparent.into());
+    pub fn with_trace(mut self, trace: TraceContext) -> Self {
+        self.traceparent = Some(trace.to_string());
         self
     }
 
@@ -97,6 +95,8 @@ pub(crate) fn is_visible_ascii(text: &str) -> bool {
 mod tests {
     use super::*;
 
+    const TRACE: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+
     fn received(headers: &[(&str, &str)]) -> Received {
         let mut received = Received::at("order", 0, 7);
         for (name, value) in headers {
@@ -108,14 +108,24 @@ mod tests {
 
     #[test]
     fn answer_stays_in_the_process_and_the_trace_and_names_its_cause() {
-        let cause =
-            received(&[("id", "A"), ("correlation-id", "S"), ("traceparent", "00-aa-bb-01")]);
+        let cause = received(&[("id", "A"), ("correlation-id", "S"), ("traceparent", TRACE)]);
 
         let headers = Headers::caused_by(&cause);
 
         assert_eq!(headers.correlation_id.as_deref(), Some("S"));
         assert_eq!(headers.causation_id.as_deref(), Some("A"));
-        assert_eq!(headers.traceparent.as_deref(), Some("00-aa-bb-01"));
+        assert_eq!(headers.traceparent.as_deref(), Some(TRACE));
+    }
+
+    #[test]
+    fn span_of_the_service_is_below_that_of_its_cause() {
+        let cause = received(&[("id", "A"), ("traceparent", TRACE)]);
+        let span = cause.trace().unwrap().child();
+
+        let headers = Headers::caused_by(&cause).with_trace(span);
+
+        assert_eq!(headers.traceparent, Some(span.to_string()));
+        assert!(headers.traceparent.unwrap().starts_with(&TRACE[..36]), "another trace");
     }
 
     #[test]
@@ -146,7 +156,8 @@ mod tests {
     #[test]
     fn header_that_its_column_cannot_hold_is_refused_by_name() {
         let long = Headers::of_process("x".repeat(ID_CHARS_MAX + 1)).check();
-        let foreign = Headers::default().with_traceparent("00-é").check();
+        let traceparent = Some("00-é".to_owned());
+        let foreign = Headers { traceparent, ..Headers::default() }.check();
 
         assert!(matches!(long, Err(InvalidEvent::TooLong { field: "correlation_id", .. })));
         assert_eq!(foreign, Err(InvalidEvent::NotAscii { field: "traceparent" }));

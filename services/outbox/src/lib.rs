@@ -36,9 +36,9 @@ pub mod disposition; // what to do about an error
 
 pub mod event; // a service's type → what a row says of it
 
-pub mod headers; // how one event leads to the next
+mod trace; // the text of a `traceparent`
 
-mod payload; // a type → JSON as MySQL prints it
+pub mod headers; // how one event leads to the next
 
 pub mod append; // an event → a row of the caller's transaction
 
@@ -64,4 +64,5 @@ pub use self::{
     inbox::{Handler, HandlerError, Outcome},
     received::Received,
     schema::SchemaError,
+    trace::TraceContext,
 };

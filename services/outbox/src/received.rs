@@ -5,7 +5,10 @@
 use rdkafka::message::{Headers as _, Message};
 use serde::de::DeserializeOwned;
 
-use crate::headers::{EVENT_ID, EVENT_TYPE, ID_CHARS_MAX, is_visible_ascii};
+use crate::{
+    TraceContext,
+    headers::{EVENT_ID, EVENT_TYPE, ID_CHARS_MAX, TRACEPARENT, is_visible_ascii},
+};
 
 /// A record as the consumer got it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,6 +84,11 @@ impl Received {
     /// What happened, if the relay is configured to say it.
     pub fn event_type(&self) -> Option<&str> {
         self.header(EVENT_TYPE)
+    }
+
+    /// The span that wrote the event, if it was traced.
+    pub fn trace(&self) -> Option<TraceContext> {
+        self.header(TRACEPARENT).and_then(TraceContext::parse)
     }
 
     /// The payload as the consumer's own type. A tombstone is read as JSON's `null`.

@@ -1,7 +1,7 @@
 //! A row is there if and only if its transaction commits.
 
 use anyhow::Result;
-use rowpost_outbox::{AppendError, Headers, Outbox, Rows, testing};
+use rowpost_outbox::{AppendError, Headers, Outbox, Rows, TraceContext, testing};
 use rowpost_tests::{
     MysqlServer, Setup,
     notebook::{self, Noted},
@@ -17,7 +17,7 @@ fn noted(text: &str) -> Noted {
 async fn events_of_a_committed_transaction_are_written_in_their_order() -> Result<()> {
     for setup in SETUPS {
         let (pool, _) = notebook::schema(MysqlServer::shared(setup).await?, "committed").await?;
-        let headers = Headers::of_process("saga-1").with_traceparent("00-aa-bb-01");
+        let headers = Headers::of_process("saga-1").with_trace(TraceContext::root(true));
 
         let mut transaction = pool.begin().await?;
         for text in ["주문 1", "b", "a"] {
@@ -85,33 +85,6 @@ async fn largest_values_that_pass_the_checks_fit_their_columns() -> Result<()> {
         transaction.commit().await?;
 
         assert_eq!(testing::written(&pool).await?[0].headers, headers);
-    }
-    Ok(())
-}
-
-#[tokio::test]
-async fn payload_is_measured_as_mysql_prints_it() -> Result<()> {
-    for setup in SETUPS {
-        let (pool, _) = notebook::schema(MysqlServer::shared(setup).await?, "measured").await?;
-        let mut transaction = pool.begin().await?;
-        Outbox::default()
-            .append(&mut transaction, &noted("a,b:\"주\""), &Headers::default())
-            .await?;
-        transaction.commit().await?;
-
-        let printed: i64 =
-            sqlx::query_scalar("select cast(length(cast(payload as char)) as signed) from outbox")
-                .fetch_one(&pool)
-                .await?;
-        let outbox = |payload_bytes_max| Outbox { payload_bytes_max, ..Outbox::default() };
-        let printed = usize::try_from(printed)?;
-        let mut transaction = pool.begin().await?;
-        let event = noted("a,b:\"주\"");
-        outbox(printed).append(&mut transaction, &event, &Headers::default()).await?;
-        let refused =
-            outbox(printed - 1).append(&mut transaction, &event, &Headers::default()).await;
-
-        assert!(matches!(refused, Err(AppendError::PayloadTooLarge { .. })), "{refused:?}");
     }
     Ok(())
 }

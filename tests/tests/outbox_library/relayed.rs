@@ -1,7 +1,9 @@
 //! From one service's transaction through the relay to another's.
 
 use anyhow::Result;
-use rowpost_outbox::{ConsumerConfig, Headers, Outbox, Rows, testing};
+use rowpost_outbox::{
+    ConsumerConfig, Headers, Outbox, Received, Rows, TraceContext, headers::CORRELATION_ID, testing,
+};
 use rowpost_tests::{
     MysqlServer, Relay, Setup, eventually,
     notebook::{self, Notebook, Noted},
@@ -36,24 +38,44 @@ async fn event_goes_from_one_services_transaction_into_the_others() -> Result<()
         relay.wait_ready(LONG).await;
 
         let mut transaction = writer.begin().await?;
-        let headers = Headers::of_process("saga-9").with_traceparent("00-cc-dd-01");
-        let outbox = Outbox { rows: Rows::DeleteAtOnce, ..Outbox::default() };
+        let trace = TraceContext::root(true);
+        let headers = Headers::of_process("주문-9").with_trace(trace);
         let event = Noted { text: "주문".to_owned() };
-        let event_id = outbox.append(&mut transaction, &event, &headers).await?;
+        let payload = "{\"text\":\"주문\"}";
+        let tight = Outbox { payload_bytes_max: payload.len(), ..Outbox::default() };
+        let event_id = tight.append(&mut transaction, &event, &headers).await?;
+        // No row of this one is left for anybody but the binlog's reader.
+        let gone = Outbox { rows: Rows::DeleteAtOnce, ..Outbox::default() };
+        gone.append(&mut transaction, &event, &headers).await?;
         transaction.commit().await?;
+
+        let records = topic.records(2).await?;
+        let record = &records[0];
+        assert_eq!(record.event_id, event_id.to_string());
+        assert_eq!(record.key.as_deref(), Some("주문".as_bytes()));
+        assert_eq!(record.payload.as_deref(), Some(payload.as_bytes()));
+        assert_eq!(record.event_type(), Some("Noted"));
+        assert_eq!(record.header(CORRELATION_ID), Some("주문-9"));
+        assert_eq!(record.trace(), Some(trace));
+        // What services test with is what they will get.
+        let written = testing::written(&writer).await?.remove(0);
+        let Received { topic: name, partition, kafka_offset, timestamp_ms, .. } = record;
+        let expected = written.received_from(name, *partition, *kafka_offset);
+        assert_eq!(*record, Received { timestamp_ms: *timestamp_ms, ..expected });
+
         let consumer = ConsumerConfig::new(&topic.name, [&topic.name]);
         let running =
             topic.run_with(&topic.kafka.client(), consumer, &reader, &Notebook::default())?;
-        eventually("it is noted", LONG, async || {
-            Ok::<_, anyhow::Error>(notebook::notes(&reader).await? == ["주문"])
+        eventually("both are noted", LONG, async || {
+            Ok::<_, anyhow::Error>(notebook::notes(&reader).await? == ["주문", "주문"])
         })
         .await;
         running.stop().await?;
 
         let answer = &testing::written(&reader).await?[0].headers;
-        assert_eq!(answer.correlation_id.as_deref(), Some("saga-9"));
+        assert_eq!(answer.correlation_id.as_deref(), Some("주문-9"));
         assert_eq!(answer.causation_id, Some(event_id.to_string()));
-        assert_eq!(answer.traceparent.as_deref(), Some("00-cc-dd-01"));
+        assert_eq!(answer.traceparent, Some(trace.to_string()));
     }
     Ok(())
 }

@@ -102,18 +102,31 @@ impl Topic {
 
     /// The first records of the dead-letter topic, once there are so many.
     pub(crate) async fn dead_letters(&self, count: usize) -> Result<Vec<Received>> {
-        let (mut client, topic) = (self.kafka.client(), format!("{}.dead-letter", self.name));
+        self.read(format!("{}.dead-letter", self.name), count).await
+    }
+
+    /// The first records of all partitions, once there are so many.
+    pub(crate) async fn records(&self, count: usize) -> Result<Vec<Received>> {
+        self.read(self.name.clone(), count).await
+    }
+
+    async fn read(&self, topic: String, count: usize) -> Result<Vec<Received>> {
+        let mut client = self.kafka.client();
+        client.set("group.id", "rowpost-tests-reader").set("isolation.level", "read_committed");
         tokio::task::spawn_blocking(move || {
-            let reader: BaseConsumer = client.set("group.id", "rowpost-tests-reader").create()?;
+            let reader: BaseConsumer = client.create()?;
+            let metadata = reader.fetch_metadata(Some(&topic), LONG)?;
+            let found = metadata.topics().first().context("no answer about the topic")?;
             let mut partitions = TopicPartitionList::new();
-            partitions.add_partition_offset(&topic, 0, Offset::Beginning)?;
-            reader.assign(&partitions)?;
-            let mut letters = Vec::new();
-            while letters.len() < count {
-                let message = reader.poll(LONG).context("no dead letter")??;
-                letters.push(Received::of(&message));
+            for partition in found.partitions() {
+                partitions.add_partition_offset(&topic, partition.id(), Offset::Beginning)?;
             }
-            Ok(letters)
+            reader.assign(&partitions)?;
+            let mut records = Vec::new();
+            while records.len() < count {
+                records.push(Received::of(&reader.poll(LONG).context("no record")??));
+            }
+            Ok(records)
         })
         .await?
     }
