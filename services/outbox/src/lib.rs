@@ -26,6 +26,8 @@
 //! - Reading: implement [`Handler`], run a [`Consumer`]. What cannot be processed goes to a
 //!   dead-letter topic and does not stand in the way.
 //! - Starting: [`schema::install`] or [`schema::check`], before the first request.
+//! - Keeping the tables small: run a [`Pruner`], which deletes what the relay has published and what
+//!   cannot be delivered again.
 //! - Testing: [`testing`] shows what was written, and delivers twice and out of order.
 //!
 //! The smallest service is `examples/smallest.rs`; the relay's configuration is in the README.
@@ -50,6 +52,10 @@ pub mod inbox; // an event → its effect, once
 
 pub mod consumer; // topics → effects, in order
 
+pub mod checkpoint; // how far the relay is
+
+pub mod prune; // old rows → none
+
 pub mod testing; // what a service's own tests need
 
 pub use sqlx::{MySql, MySqlPool, Transaction};
@@ -57,11 +63,13 @@ pub use tokio_util::sync::CancellationToken;
 
 pub use self::{
     append::{AppendError, Outbox, Rows},
+    checkpoint::RelayCheckpoint,
     consumer::{Consumer, ConsumerConfig, ConsumerError},
     disposition::Disposition,
     event::{Event, InvalidEvent},
     headers::Headers,
     inbox::{Handler, HandlerError, Outcome},
+    prune::{PruneConfig, Pruner},
     received::Received,
     schema::SchemaError,
     trace::TraceContext,

@@ -4,6 +4,7 @@ mod append;
 mod consumer;
 mod inbox;
 mod kills;
+mod prune;
 mod relayed;
 mod schema;
 mod topic;
