@@ -53,8 +53,9 @@ impl Event for Noted {
     }
 }
 
-/// Notes everything but what it is asked to refuse: the text `poison` for ever, `transient` as often
-/// as `transient_failures` says. Both are refused after the writes, which must not stay.
+/// Notes everything but what it is asked to refuse: the texts `poison` and `panic` for ever,
+/// `transient` as often as `transient_failures` says. They are refused after the writes, which must
+/// not stay.
 #[derive(Debug, Clone, Default)]
 pub struct Notebook {
     pub transient_failures: Arc<AtomicU32>,
@@ -77,6 +78,7 @@ impl Handler for Notebook {
             .await?;
         Outbox::default().append(transaction, &noted, &Headers::caused_by(event)).await?;
         match noted.text.as_str() {
+            "panic" => panic!("an invariant is broken"),
             "poison" => Err(HandlerError::transient("it is poison")),
             "transient" if self.is_to_fail() => Err(HandlerError::transient("not now")),
             _ => Ok(()),

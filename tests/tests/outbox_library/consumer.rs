@@ -29,6 +29,7 @@ async fn records_are_processed_in_order_and_a_stop_commits_their_offsets() -> Re
 
         assert_eq!(notebook::notes(&pool).await?, texts);
         assert_eq!(topic.committed().await?, 50);
+        assert_eq!(topic.dead_letter_partitions().await?, 1, "it is there before it is needed");
     }
     Ok(())
 }
@@ -41,12 +42,12 @@ async fn record_that_always_fails_becomes_a_dead_letter_and_its_partition_goes_o
     let notebook = Notebook::default();
 
     let running = topic.run(&pool, &notebook)?;
-    let letters = topic.dead_letters(1).await?;
     eventually("the record behind it is noted", LONG, async || {
         Ok::<_, anyhow::Error>(notebook::notes(&pool).await? == ["a", "b"])
     })
     .await;
     running.stop().await?;
+    let letters = topic.dead_letters(1).await?;
 
     let letter = &letters[0];
     assert_eq!(letter.event_id, "0-1");
@@ -63,14 +64,38 @@ async fn record_that_always_fails_becomes_a_dead_letter_and_its_partition_goes_o
 }
 
 #[tokio::test]
+async fn record_at_which_the_handler_panics_becomes_a_dead_letter_too() -> Result<()> {
+    let (pool, _) = notebook::schema(MysqlServer::shared(Setup::Current).await?, "panic").await?;
+    let topic = Topic::create("panic", 1).await?;
+    topic.produce(0, &["a", "panic", "b"]).await?;
+
+    let running = topic.run(&pool, &Notebook::default())?;
+    eventually("the record behind it is noted", LONG, async || {
+        Ok::<_, anyhow::Error>(notebook::notes(&pool).await? == ["a", "b"])
+    })
+    .await;
+    running.stop().await?;
+
+    let letters = topic.dead_letters(1).await?;
+    let reason = letters[0].header("dead-letter-reason");
+    assert_eq!(reason, Some("the handler panicked: an invariant is broken"));
+    testing::assert_written(&pool, &[("note", "a", "Noted"), ("note", "b", "Noted")]).await;
+    Ok(())
+}
+
+#[tokio::test]
 async fn record_that_cannot_be_read_is_a_dead_letter_at_once() -> Result<()> {
     let (pool, _) = notebook::schema(MysqlServer::shared(Setup::Current).await?, "broken").await?;
     let topic = Topic::create("broken", 1).await?;
     topic.produce(0, &["\"", "b"]).await?;
 
     let running = topic.run(&pool, &Notebook::default())?;
-    let letters = topic.dead_letters(1).await?;
+    eventually("the record behind it is noted", LONG, async || {
+        Ok::<_, anyhow::Error>(notebook::notes(&pool).await? == ["b"])
+    })
+    .await;
     running.stop().await?;
+    let letters = topic.dead_letters(1).await?;
 
     assert_eq!(letters[0].event_id, "0-0");
     assert_eq!(letters[0].header("dead-letter-attempts"), Some("1"));

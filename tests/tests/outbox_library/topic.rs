@@ -33,7 +33,6 @@ impl Topic {
         let kafka = KafkaBroker::shared().await?;
         let name = format!("{name}_{}", std::process::id());
         kafka.create_topic(&name, partitions, &[]).await?;
-        kafka.create_topic(&format!("{name}.dead-letter"), 1, &[]).await?;
         Ok(Self { kafka, name, produced: AtomicU32::new(0) })
     }
 
@@ -108,6 +107,17 @@ impl Topic {
     /// The first records of all partitions, once there are so many.
     pub(crate) async fn records(&self, count: usize) -> Result<Vec<Received>> {
         self.read(self.name.clone(), count).await
+    }
+
+    /// 0 where there is no such topic; a consumer's question makes none.
+    pub(crate) async fn dead_letter_partitions(&self) -> Result<usize> {
+        let (client, topic) = (self.kafka.client(), format!("{}.dead-letter", self.name));
+        tokio::task::spawn_blocking(move || {
+            let reader: BaseConsumer = client.create()?;
+            let metadata = reader.fetch_metadata(Some(&topic), LONG)?;
+            Ok(metadata.topics().first().map_or(0, |topic| topic.partitions().len()))
+        })
+        .await?
     }
 
     async fn read(&self, topic: String, count: usize) -> Result<Vec<Received>> {

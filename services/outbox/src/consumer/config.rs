@@ -14,7 +14,8 @@ pub struct ConsumerConfig {
     pub name: String,
     /// What is read; read from the start by a new group.
     pub topics: Vec<String>,
-    /// Where records go that cannot be processed. It must exist, or the broker make it.
+    /// Where records go that cannot be processed. Created at the start if it is missing, with one
+    /// partition: it is meant to stay empty.
     pub dead_letter_topic: String,
     /// Attempts at one record before it is a dead letter. Those that fail because the database does
     /// not answer are not counted. Default 8: with the back-off below some half a minute.

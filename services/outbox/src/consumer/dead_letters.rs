@@ -6,8 +6,12 @@
 //! Not promised: that it comes once. A crash between the two writes it again, with the same `id`. No
 //! inbox row is written for it, so that it can be sent again once the cause is repaired.
 
+use std::time::Duration;
+
 use rdkafka::{
     ClientConfig,
+    admin::{AdminClient, AdminOptions, NewTopic, TopicReplication},
+    client::DefaultClientContext,
     error::{KafkaError, RDKafkaErrorCode},
     message::{Header, OwnedHeaders},
     producer::{FutureProducer, FutureRecord},
@@ -31,7 +35,11 @@ pub const PAYLOAD_LEFT_OUT: &str = "dead-letter-payload-left-out";
 /// Longest reason, in characters.
 const REASON_CHARS_MAX: usize = 1_000;
 
+/// The broker's limit for making the topic.
+const CREATE_MAX: Duration = Duration::from_secs(10);
+
 pub(super) struct DeadLetters {
+    client: ClientConfig,
     producer: FutureProducer,
     topic: String,
     consumer: String,
@@ -39,12 +47,28 @@ pub(super) struct DeadLetters {
 
 impl DeadLetters {
     pub(super) fn new(
-        client: &ClientConfig,
+        client: ClientConfig,
         topic: &str,
         consumer: &str,
     ) -> Result<Self, KafkaError> {
         let producer = client.create()?;
-        Ok(Self { producer, topic: topic.to_owned(), consumer: consumer.to_owned() })
+        Ok(Self { client, producer, topic: topic.to_owned(), consumer: consumer.to_owned() })
+    }
+
+    /// Before the first record: a topic that is missed only when something fails would be one more
+    /// thing that fails.
+    pub(super) async fn ensure_topic(&self) -> Result<(), KafkaError> {
+        let admin: AdminClient<DefaultClientContext> = self.client.create()?;
+        // SERVER: -1 is the broker's default.
+        let topic = NewTopic::new(&self.topic, 1, TopicReplication::Fixed(-1));
+        let options = AdminOptions::new().request_timeout(Some(CREATE_MAX));
+        for created in admin.create_topics([&topic], &options).await? {
+            match created {
+                Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
+                Err((_, code)) => return Err(KafkaError::AdminOp(code)),
+            }
+        }
+        Ok(())
     }
 
     /// Returns once the broker has it.
@@ -70,7 +94,7 @@ impl DeadLetters {
         copy.payload = payload;
         copy.timestamp = record.timestamp_ms;
         // Only a full queue makes it wait here, and nothing else is sent.
-        let sent = self.producer.send(copy, Timeout::After(std::time::Duration::ZERO)).await;
+        let sent = self.producer.send(copy, Timeout::After(Duration::ZERO)).await;
         sent.map(|_| ()).map_err(|(error, _)| error)
     }
 }

@@ -17,10 +17,13 @@ pub mod dead_letters;
 mod held;
 
 use std::{
+    any::Any,
+    panic::AssertUnwindSafe,
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
+use futures_util::FutureExt as _;
 use rdkafka::{
     ClientConfig, ClientContext, TopicPartitionList,
     consumer::{
@@ -116,7 +119,7 @@ impl<H: Handler> Consumer<H> {
         let topics: Vec<&str> = config.topics.iter().map(String::as_str).collect();
         client.subscribe(&topics).map_err(failed)?;
         let dead_letters = DeadLetters::new(
-            &config.producer_client(kafka),
+            config.producer_client(kafka),
             &config.dead_letter_topic,
             &config.name,
         )
@@ -134,6 +137,13 @@ impl<H: Handler> Consumer<H> {
     /// group left.
     pub async fn run(mut self, stop: CancellationToken) -> Result<(), ConsumerError> {
         tracing::info!(consumer = self.config.name, topics = ?self.config.topics, "consumer started");
+        if let Err(error) = self.dead_letters.ensure_topic().await {
+            // An account that may not create topics is told so even if the topic is there.
+            tracing::warn!(
+                topic = self.config.dead_letter_topic, error = %error,
+                "dead-letter topic not created; without it a record that fails is tried for ever"
+            );
+        }
         let ended = self.consume(&stop).await;
         let Self { config, kafka, .. } = self;
         // Both wait for the broker.
@@ -246,8 +256,14 @@ impl<H: Handler> Consumer<H> {
     async fn process(&self, record: &Received) -> Result<Outcome, HandlerError> {
         let limit = self.config.attempt_time_max;
         let processing = inbox::process(&self.pool, &self.config.name, &self.handler, record);
-        match tokio::time::timeout(limit, processing).await {
-            Ok(processed) => processed,
+        match tokio::time::timeout(limit, AssertUnwindSafe(processing).catch_unwind()).await {
+            Ok(Ok(processed)) => processed,
+            // One record must not end the service again and again. Nothing of the handler's is left
+            // but what it shares with others, and the transaction is rolled back.
+            Ok(Err(panic)) => Err(HandlerError::transient(format!(
+                "the handler panicked: {}",
+                message_of(panic.as_ref())
+            ))),
             // Dropped, the transaction is rolled back.
             Err(_) => Err(HandlerError::transient(format!("not done within {limit:?}"))),
         }
@@ -307,6 +323,11 @@ impl<H: Handler> Consumer<H> {
         let asked = sqlx::query("select 1").execute(&self.pool);
         matches!(tokio::time::timeout(DATABASE_ANSWER_MAX, asked).await, Ok(Ok(_)))
     }
+}
+
+fn message_of(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("without a message")
 }
 
 async fn until(due: Option<Instant>) {
