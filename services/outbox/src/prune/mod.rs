@@ -123,6 +123,17 @@ impl PruneError {
 }
 
 /// Deletes old rows of one schema. Several at once do no harm.
+///
+/// ```no_run
+/// # use rowpost_outbox::{CancellationToken, MySqlPool, PruneConfig, Pruner, RelayCheckpoint};
+/// # fn start(pool: MySqlPool, kafka: rdkafka::ClientConfig, stop: CancellationToken)
+/// # -> Result<(), Box<dyn std::error::Error>> {
+/// let checkpoint = RelayCheckpoint::of_source(&kafka, "shop")?;
+/// let pruner = Pruner::new(pool, PruneConfig::default(), checkpoint);
+/// tokio::spawn(pruner.run(stop));
+/// # Ok(())
+/// # }
+/// ```
 pub struct Pruner {
     pool: MySqlPool,
     config: PruneConfig,
