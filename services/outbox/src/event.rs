@@ -1,6 +1,6 @@
 //! A service's own type → what an outbox row says of it.
 //!
-//! Promises: what passes [`check`] fits the columns of `sql/outbox/0001_outbox.sql`, and its topic is
+//! Promises: what `append` lets pass fits the columns of `sql/outbox/0001_outbox.sql`, and its topic is
 //! one that Kafka takes.
 
 use serde::Serialize;

@@ -79,6 +79,7 @@ async fn record_at_which_the_handler_panics_becomes_a_dead_letter_too() -> Resul
     let letters = topic.dead_letters(1).await?;
     let reason = letters[0].header("dead-letter-reason");
     assert_eq!(reason, Some("the handler panicked: an invariant is broken"));
+    assert_eq!(letters[0].header("dead-letter-attempts"), Some("3"), "it may be a passing one");
     testing::assert_written(&pool, &[("note", "a", "Noted"), ("note", "b", "Noted")]).await;
     Ok(())
 }
