@@ -13,7 +13,7 @@ pub enum EventError {
 }
 
 impl EventError {
-    pub(super) fn truncated(needed: usize, available: usize) -> Self {
+    pub(crate) fn truncated(needed: usize, available: usize) -> Self {
         Self::Malformed(Malformed::Truncated { needed, available })
     }
 }

@@ -53,6 +53,15 @@ impl EventHeader {
         self.event_size as usize
     }
 
+    /// In [`Self::flags`] of the format description: LOG_EVENT_BINLOG_IN_USE_F.
+    pub(crate) const IN_USE: u8 = 0x01;
+
+    /// The format description of a file that the server has not closed: it writes to it, or crashed.
+    pub fn is_in_use(&self) -> bool {
+        self.event_type == EventType::FORMAT_DESCRIPTION
+            && self.flags & u16::from(Self::IN_USE) != 0
+    }
+
     /// Made up by the dump thread; in no file.
     pub fn is_artificial(&self) -> bool {
         const LOG_EVENT_ARTIFICIAL_F: u16 = 0x20;

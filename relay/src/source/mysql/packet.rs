@@ -12,13 +12,11 @@ use tokio::{
 };
 
 use super::ConnectionError;
+use crate::source::read_buffer::{BUFFER_BYTES, ReadBuffer};
 
 /// Length of a packet that has a successor.
 const FULL: usize = 0xff_ffff;
 const HEADER: usize = 4;
-
-/// Large enough that a busy stream costs few system calls, small enough to stay in the cache.
-pub(super) const BUFFER_BYTES: usize = 256 * 1024;
 
 /// A socket, plain or TLS.
 pub(super) trait ByteStream: AsyncRead + AsyncWrite + Send + Sync + Unpin {}
@@ -27,9 +25,7 @@ impl<S: AsyncRead + AsyncWrite + Send + Sync + Unpin> ByteStream for S {}
 
 pub(super) struct PacketStream {
     stream: Box<dyn ByteStream>,
-    buffer: Box<[u8]>,
-    start: usize,
-    end: usize,
+    buffer: ReadBuffer,
     sequence: u8,
     /// Longest silence.
     read_timeout: Duration,
@@ -51,9 +47,7 @@ impl PacketStream {
     pub(super) fn new(stream: Box<dyn ByteStream>, read_timeout: Duration) -> Self {
         Self {
             stream,
-            buffer: vec![0; BUFFER_BYTES].into_boxed_slice(),
-            start: 0,
-            end: 0,
+            buffer: ReadBuffer::new(),
             sequence: 0,
             read_timeout,
             silent_since: Instant::now(),
@@ -69,7 +63,7 @@ impl PacketStream {
     /// Gives the stream back for the TLS handshake. What was read ahead of it would be lost, so it
     /// must be nothing; a server that sent more is not waiting for a handshake.
     pub(super) fn into_stream(self) -> Result<(Box<dyn ByteStream>, u8), ConnectionError> {
-        if self.start != self.end {
+        if !self.buffer.is_empty() {
             return Err(ConnectionError::Protocol { what: "bytes before the TLS handshake" });
         }
         Ok((self.stream, self.sequence))
@@ -130,7 +124,7 @@ impl PacketStream {
 
     /// Whether the next payload is wholly in the buffer.
     pub(super) fn has_buffered(&self) -> bool {
-        self.peek_header().is_some_and(|(length, _)| self.end - self.start - HEADER >= length)
+        self.peek_header().is_some_and(|(length, _)| self.buffer.len() - HEADER >= length)
     }
 
     /// Waits for the next payload, and says whether it fits into the buffer. Must not be asked inside
@@ -156,7 +150,7 @@ impl PacketStream {
             return Err(ConnectionError::Protocol { what: "packets out of order" });
         }
         self.sequence = sequence.wrapping_add(1);
-        self.advance(HEADER);
+        self.buffer.consume(HEADER);
         self.payload = Remaining { in_packet: length, continues: length == FULL };
         Ok(())
     }
@@ -170,8 +164,8 @@ impl PacketStream {
             self.begin().await?;
         }
         self.fill(1).await?;
-        let available = (self.end - self.start).min(self.payload.in_packet);
-        Ok(self.buffer.get(self.start..self.start + available))
+        let available = self.buffer.len().min(self.payload.in_packet);
+        Ok(self.buffer.unread().get(..available))
     }
 
     /// Takes the next `length` bytes of the payload in one piece, or all that is left of its packet.
@@ -179,27 +173,23 @@ impl PacketStream {
     pub(super) async fn take(&mut self, length: usize) -> Result<&[u8], ConnectionError> {
         let length = length.min(self.payload.in_packet);
         self.fill(length).await?;
-        let start = self.start;
-        self.consume(length);
-        Ok(self.buffer.get(start..start + length).unwrap_or_default())
+        self.payload.in_packet -= length;
+        Ok(self.buffer.take(length))
+    }
+
+    /// What [`Self::take`] showed last.
+    pub(super) fn taken(&self) -> &[u8] {
+        self.buffer.taken()
     }
 
     /// Passes over bytes that [`Self::piece`] showed.
     pub(super) fn consume(&mut self, length: usize) {
         self.payload.in_packet = self.payload.in_packet.saturating_sub(length);
-        self.advance(length);
-    }
-
-    fn advance(&mut self, length: usize) {
-        self.start += length;
-        assert!(self.start <= self.end, "consumed more than was read");
-        if self.start == self.end {
-            (self.start, self.end) = (0, 0);
-        }
+        self.buffer.consume(length);
     }
 
     fn peek_header(&self) -> Option<(usize, u8)> {
-        match self.buffer.get(self.start..self.end)? {
+        match self.buffer.unread() {
             [l0, l1, l2, sequence, ..] => {
                 Some((u32::from_le_bytes([*l0, *l1, *l2, 0]) as usize, *sequence))
             }
@@ -209,13 +199,8 @@ impl PacketStream {
 
     /// Reads until `length` bytes are in the buffer.
     async fn fill(&mut self, length: usize) -> Result<(), ConnectionError> {
-        while self.end - self.start < length {
-            if self.buffer.len() - self.start < length {
-                self.buffer.copy_within(self.start..self.end, 0);
-                self.end -= self.start;
-                self.start = 0;
-            }
-            let free = self.buffer.get_mut(self.end..).unwrap_or_default();
+        while self.buffer.len() < length {
+            let free = self.buffer.room_for(length);
             if free.is_empty() {
                 return Err(ConnectionError::Protocol { what: "a packet larger than the buffer" });
             }
@@ -228,7 +213,7 @@ impl PacketStream {
                 let error = io::Error::from(io::ErrorKind::UnexpectedEof);
                 return Err(ConnectionError::Lost { error });
             }
-            self.end += read;
+            self.buffer.filled(read);
             self.silent_since = Instant::now();
         }
         Ok(())

@@ -5,7 +5,10 @@ use std::time::Duration;
 use tokio::io::AsyncWriteExt;
 
 use super::*;
-use crate::source::mysql::packet::BUFFER_BYTES;
+use crate::source::{
+    event::EventType, event_reader::CHECKSUM_LENGTH, event_source::EventFault,
+    read_buffer::BUFFER_BYTES,
+};
 
 struct Wants(bool);
 
