@@ -120,6 +120,7 @@ impl From<&SourceError> for ExitCode {
             SourceError::Server(_)
             | SourceError::Unfit(_)
             | SourceError::Start(_)
+            | SourceError::Files(_)
             | SourceError::Event { .. }
             | SourceError::Transaction { .. }
             | SourceError::Mapping { .. }

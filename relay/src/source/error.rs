@@ -4,6 +4,7 @@ use std::{fmt, sync::Arc};
 
 use super::{
     DecodeError, EventFault, StreamError,
+    binlog_files::BinlogFilesError,
     event::{EventType, Xid},
     mysql::{ConnectionError, Refusal},
     preflight::Unfit,
@@ -82,6 +83,8 @@ pub enum SourceError {
          insert the rows anew, and start behind that place as the runbook says under exit code 65"
     )]
     StatementFormat { table: Arc<str>, place: Box<Place> },
+    #[error(transparent)]
+    Files(#[from] BinlogFilesError),
     #[error("the relay cannot start reading")]
     Start(#[from] StartError),
     #[error(transparent)]
@@ -184,6 +187,7 @@ impl SourceError {
             | Self::TableGone { .. }
             | Self::TableChanged { .. }
             | Self::StatementFormat { .. }
+            | Self::Files(_)
             | Self::Server(_)
             | Self::Unfit(_)
             | Self::Repeated { .. } => Disposition::Halt,
@@ -215,6 +219,7 @@ impl SourceError {
             | Self::TableGone { .. }
             | Self::TableChanged { .. }
             | Self::StatementFormat { .. }
+            | Self::Files(_)
             | Self::Server(_)
             | Self::Unfit(_)
             | Self::Repeated { .. } => Some(1),
@@ -226,6 +231,7 @@ impl SourceError {
         match error {
             StreamError::Connection(error) => Self::Connection(error),
             StreamError::Event(fault) => Self::Event { place: Box::new(place()), fault },
+            StreamError::Files(error) => Self::Files(error),
         }
     }
 }

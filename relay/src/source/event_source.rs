@@ -12,6 +12,7 @@
 use std::future::Future;
 
 use super::{
+    binlog_files::BinlogFilesError,
     event::{EventError, EventHeader, EventType},
     mysql::ConnectionError,
 };
@@ -61,6 +62,9 @@ pub enum StreamError {
     Connection(#[from] ConnectionError),
     #[error(transparent)]
     Event(#[from] EventFault),
+    /// Also that everything was read: files end.
+    #[error(transparent)]
+    Files(#[from] BinlogFilesError),
 }
 
 /// An event whose bytes are not what they should be. Reading it again may help: the fault may lie in

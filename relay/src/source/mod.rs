@@ -10,6 +10,7 @@
 //! Before this: nothing. After this: `record` for each row, `publish` for the chunks.
 
 mod assembler;
+pub mod binlog_files;
 mod bytes;
 mod chunk;
 mod columns;

@@ -53,6 +53,9 @@ impl EventHeader {
         self.event_size as usize
     }
 
+    /// In [`Self::flags`]: LOG_EVENT_ARTIFICIAL_F.
+    pub(crate) const ARTIFICIAL: u16 = 0x20;
+
     /// In [`Self::flags`] of the format description: LOG_EVENT_BINLOG_IN_USE_F.
     pub(crate) const IN_USE: u8 = 0x01;
 
@@ -64,8 +67,7 @@ impl EventHeader {
 
     /// Made up by the dump thread; in no file.
     pub fn is_artificial(&self) -> bool {
-        const LOG_EVENT_ARTIFICIAL_F: u16 = 0x20;
-        self.flags & LOG_EVENT_ARTIFICIAL_F != 0
+        self.flags & Self::ARTIFICIAL != 0
     }
 
     /// A reader that does not know the type may pass over the event.

@@ -1,7 +1,7 @@
 //! The assembler on binlogs made by hand.
 
 mod positions;
-mod resume_laws;
+pub(in crate::source) mod resume_laws;
 pub(in crate::source) mod script;
 mod statements;
 mod transactions;
@@ -18,14 +18,14 @@ use crate::{
 };
 
 /// Large enough for every transaction of a test that is not about size.
-const UNLIMITED: usize = 1 << 20;
+pub(in crate::source) const UNLIMITED: usize = 1 << 20;
 
-fn assembler(start: &Position, cost_max: usize) -> Assembler {
+pub(in crate::source) fn assembler(start: &Position, cost_max: usize) -> Assembler {
     Assembler::new(start, Arc::from(vec![OutboxTable::default()]), NameCase::Sensitive, cost_max)
 }
 
 /// Reads all events, and closes a chunk at each whole transaction.
-fn read(
+pub(in crate::source) fn read(
     events: &[Logged],
     start: &Position,
     cost_max: usize,
@@ -62,12 +62,12 @@ fn fault(log: &Log, cost_max: usize) -> TransactionFault {
 }
 
 /// The header `id`, which is the row's id.
-fn id(record: &OutboxRecord) -> u64 {
+pub(in crate::source) fn id(record: &OutboxRecord) -> u64 {
     let value = record.headers[0].value.as_ref().unwrap();
     std::str::from_utf8(value).unwrap().parse().unwrap()
 }
 
-fn ids(chunks: &[Chunk]) -> Vec<Vec<u64>> {
+pub(in crate::source) fn ids(chunks: &[Chunk]) -> Vec<Vec<u64>> {
     chunks.iter().map(|chunk| chunk.records.iter().map(id).collect()).collect()
 }
 

@@ -9,7 +9,7 @@ use super::{
 use crate::{position::Position, source::event::EventType};
 
 #[derive(Debug, Clone)]
-enum Written {
+pub(in crate::source) enum Written {
     Transaction(Vec<(bool, Vec<usize>)>),
     Compressed(Vec<(bool, Vec<usize>)>),
     /// Of the first statements, behind the savepoint the second are rolled back, then the third.
@@ -23,7 +23,7 @@ fn lengths(count: usize) -> impl Strategy<Value = Vec<usize>> {
     vec(0..600_usize, 0..count)
 }
 
-fn written() -> impl Strategy<Value = Written> {
+pub(in crate::source) fn written() -> impl Strategy<Value = Written> {
     let statements = || vec((any::<bool>(), lengths(8)), 0..4);
     prop_oneof![
         6 => statements().prop_map(Written::Transaction),
@@ -36,14 +36,18 @@ fn written() -> impl Strategy<Value = Written> {
     ]
 }
 
-struct Writer {
-    log: Log,
+pub(in crate::source) struct Writer {
+    pub(in crate::source) log: Log,
     next_id: u64,
     /// Of the rows that are committed.
     committed: Vec<u64>,
 }
 
 impl Writer {
+    pub(in crate::source) fn new(with_gtids: bool) -> Self {
+        Self { log: Log::new(with_gtids), next_id: 0, committed: Vec::new() }
+    }
+
     fn rows(&mut self, lengths: &[usize]) -> Vec<(u64, usize)> {
         lengths
             .iter()
@@ -67,7 +71,7 @@ impl Writer {
             .collect()
     }
 
-    fn write(&mut self, written: &Written) {
+    pub(in crate::source) fn write(&mut self, written: &Written) {
         match written {
             Written::Transaction(statements) | Written::Compressed(statements) => {
                 let statements = self.statements(statements);
@@ -157,7 +161,7 @@ proptest! {
         written in vec(written(), 0..15),
         lives in vec(life(), 1..6),
     ) {
-        let mut writer = Writer { log: Log::new(with_gtids), next_id: 0, committed: Vec::new() };
+        let mut writer = Writer::new(with_gtids);
         for written in &written {
             writer.write(written);
         }
@@ -187,7 +191,7 @@ proptest! {
         written in vec(written(), 1..6),
         damage in vec((any::<prop::sample::Index>(), any::<prop::sample::Index>(), any::<u8>()), 1..8),
     ) {
-        let mut writer = Writer { log: Log::new(true), next_id: 0, committed: Vec::new() };
+        let mut writer = Writer::new(true);
         for written in &written {
             writer.write(written);
         }
