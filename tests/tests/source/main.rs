@@ -8,6 +8,7 @@
 mod accounts;
 mod columns;
 mod faults;
+mod files;
 mod reading;
 mod refusals;
 mod stage;
