@@ -17,7 +17,10 @@
 //!
 //! Before this: `event_source`. After this: `reader`, which sends the chunks.
 
+mod boundaries;
+mod contents;
 mod emission;
+mod faults;
 mod rows;
 mod statements;
 #[cfg(test)]
@@ -26,18 +29,14 @@ mod transaction;
 
 use std::sync::Arc;
 
-pub(super) use self::emission::cost;
-use self::{emission::Emission, rows::RowsFault, transaction::Transaction};
+pub(super) use self::{contents::TableName, emission::cost};
+use self::{contents::Undescribed, emission::Emission, transaction::Transaction};
 use super::{
-    Chunk, EventFault, Interest, RawEvent, SourceError,
+    Chunk, Interest, RawEvent, SourceError,
     error::{Place, TransactionFault},
-    event::{
-        EventError, EventHeader, EventType, GtidEvent, QueryEvent, RotateEvent, Statement,
-        XaPrepareEvent, incident_message,
-    },
+    event::{EventHeader, EventType, RotateEvent, incident_message},
     row::RowsEvent,
-    table_map::{ColumnDescription, TableMap},
-    tables::{Mapped, TableError, Tables},
+    tables::Tables,
 };
 use crate::{
     config::{NameCase, OutboxTable},
@@ -59,24 +58,12 @@ pub(super) struct Assembler {
     counts: Counts,
 }
 
-struct Undescribed {
-    table_map: Box<TableMap>,
-    body: Box<[u8]>,
-}
-
 /// What was read since the counts were taken last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Counts {
     pub(super) transactions: u64,
     pub(super) outbox_rows: u64,
     pub(super) bytes: u64,
-}
-
-/// A table whose columns the binlog does not tell.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct TableName {
-    pub(super) database: String,
-    pub(super) table: String,
 }
 
 impl Assembler {
@@ -214,156 +201,6 @@ impl Assembler {
         Ok(false)
     }
 
-    fn gtid(&mut self, event: &RawEvent<'_>) -> Result<(), SourceError> {
-        let event_type = event.header.event_type;
-        self.expect_idle(event_type)?;
-        let parsed = match event_type {
-            EventType::GTID => GtidEvent::parse(event.body),
-            EventType::GTID_TAGGED => GtidEvent::parse_tagged(event.body),
-            _ => GtidEvent::parse_anonymous(event.body),
-        };
-        let parsed = parsed.map_err(|error| self.malformed(event_type, error))?;
-        let position = self.end.get().saturating_sub(u64::from(event.header.event_size));
-        self.emission.begin_at(BinlogCoordinates { file: Arc::clone(&self.file), position });
-        let commit_timestamp_us = parsed
-            .original_commit_us
-            .or(parsed.immediate_commit_us)
-            .unwrap_or_else(|| seconds_to_us(event.header.timestamp));
-        let rows_out = self.emission.rows_out(parsed.gtid.as_ref());
-        self.transaction = Some(Transaction::new(parsed.gtid, commit_timestamp_us, rows_out));
-        Ok(())
-    }
-
-    fn query(&mut self, event: &RawEvent<'_>) -> Result<(), SourceError> {
-        let event_type = event.header.event_type;
-        let query = QueryEvent::parse(event.body);
-        let query = query.map_err(|error| self.malformed(event_type, error))?;
-        let statement = query.statement();
-        let has_begun = self.transaction.as_ref().is_some_and(|open| open.has_begun);
-        match statement {
-            Statement::Begin | Statement::XaStart(_) if has_begun => {
-                return Err(self.fault(TransactionFault::CutShort { found: event_type }));
-            }
-            Statement::Begin => self.announced(event).has_begun = true,
-            Statement::XaStart(xid) => {
-                let xid = String::from_utf8_lossy(xid).into_owned();
-                let transaction = self.announced(event);
-                transaction.has_begun = true;
-                transaction.xa = Some(xid);
-            }
-            Statement::Commit => {
-                self.announced(event);
-                self.finish()?;
-            }
-            Statement::Rollback => {
-                let rolled_back = self.announced(event).roll_back();
-                rolled_back.map_err(|fault| self.fault(fault))?;
-                self.finish()?;
-            }
-            Statement::Savepoint(name) if has_begun => self.announced(event).set_savepoint(name),
-            Statement::RollbackTo(name) if has_begun => {
-                let rolled_back = self.announced(event).roll_back_to(name);
-                rolled_back.map_err(|fault| self.fault(fault))?;
-            }
-            Statement::XaEnd | Statement::XaFinish if has_begun => {}
-            // SERVER: `create table … select` is DDL inside of BEGIN and XID (8.0.21).
-            Statement::Other if has_begun => {
-                self.tables.forget_described();
-                if let Some(transaction) = &mut self.transaction {
-                    statements::take_note(&query, &self.tables, transaction);
-                }
-            }
-            Statement::Savepoint(_)
-            | Statement::RollbackTo(_)
-            | Statement::XaEnd
-            | Statement::XaFinish
-            | Statement::Other => {
-                // A statement outside of BEGIN is a transaction of its own.
-                self.tables.forget_described();
-                self.announced(event);
-                self.finish()?;
-            }
-        }
-        Ok(())
-    }
-
-    /// The statement of LOAD DATA; its file's content comes in events before it.
-    fn load(&mut self, event: &RawEvent<'_>) -> Result<(), SourceError> {
-        let event_type = event.header.event_type;
-        self.begun(event_type)?;
-        let query = QueryEvent::parse_load(event.body);
-        let query = query.map_err(|error| self.malformed(event_type, error))?;
-        if let Some(transaction) = &mut self.transaction {
-            statements::take_note(&query, &self.tables, transaction);
-        }
-        Ok(())
-    }
-
-    /// The transaction that a GTID event announced. Servers before 5.7 announce none.
-    fn announced(&mut self, event: &RawEvent<'_>) -> &mut Transaction {
-        let emission = &self.emission;
-        self.transaction.get_or_insert_with(|| {
-            let commit_timestamp_us = seconds_to_us(event.header.timestamp);
-            Transaction::new(None, commit_timestamp_us, emission.rows_out(None))
-        })
-    }
-
-    fn table_map(&mut self, event: &RawEvent<'_>) -> Result<Option<TableName>, SourceError> {
-        self.begun(event.header.event_type)?;
-        match self.tables.map(event.body) {
-            Ok(Mapped::Known) => Ok(None),
-            Ok(Mapped::Undescribed(table_map)) => {
-                let name = TableName {
-                    database: table_map.database.clone(),
-                    table: table_map.table.clone(),
-                };
-                self.undescribed = Some(Undescribed { table_map, body: event.body.into() });
-                Ok(Some(name))
-            }
-            Err(error) => Err(self.table_error(error)),
-        }
-    }
-
-    /// Completes the table that [`Self::handle`] asked about with the server's description of it.
-    pub(super) fn describe(&mut self, columns: &[ColumnDescription]) -> Result<(), SourceError> {
-        let undescribed = self.undescribed.take();
-        let Undescribed { table_map, body } = undescribed.expect("a table was asked about");
-        let described = self.tables.describe(table_map, &body, columns);
-        described.map_err(|error| self.table_error(error))
-    }
-
-    fn rows(&mut self, event: &RawEvent<'_>) -> Result<(), SourceError> {
-        let transaction = match &mut self.transaction {
-            Some(transaction) if transaction.has_begun => transaction,
-            Some(_) | None => return Err(self.headless(event.header.event_type)),
-        };
-        let before = transaction.rows();
-        let read = rows::read(event, &mut self.tables, transaction, &mut self.emission);
-        self.counts.outbox_rows += transaction.rows() - before;
-        read.map_err(|fault| match fault {
-            RowsFault::Decode { table, error } => {
-                SourceError::Rows { table, place: self.boxed_place(), error }
-            }
-            RowsFault::Record(error) => {
-                SourceError::Record { place: self.boxed_place(), error: Box::new(error) }
-            }
-            RowsFault::Transaction(fault) => self.fault(fault),
-        })
-    }
-
-    fn xa_prepare(&mut self, event: &RawEvent<'_>) -> Result<(), SourceError> {
-        let event_type = event.header.event_type;
-        self.begun(event_type)?;
-        let prepare = XaPrepareEvent::parse(event.body);
-        let prepare = prepare.map_err(|error| self.malformed(event_type, error))?;
-        if let Some(Transaction { last_outbox: Some(table), .. }) = &self.transaction
-            && !prepare.is_one_phase
-        {
-            return Err(self.fault(TransactionFault::xa(&prepare.xid, table)));
-        }
-        self.finish()
-    }
-
     fn rotate(&mut self, event: &RawEvent<'_>) -> Result<(), SourceError> {
         let event_type = event.header.event_type;
         let rotate = RotateEvent::parse(event.body);
@@ -379,34 +216,6 @@ impl Assembler {
             self.emission.rotate_to(self.end());
         }
         Ok(())
-    }
-
-    /// The transaction has come to its end.
-    fn finish(&mut self) -> Result<(), SourceError> {
-        let transaction = self.transaction.take().expect("only a transaction that began ends");
-        let boundary = self.end();
-        let gtid = transaction.gtid;
-        statements::ensure_rows(&transaction, || Place { gtid, ..self.place() })?;
-        self.tables.end_statement();
-        self.counts.transactions += 1;
-        self.emission.add(transaction, boundary).map_err(|fault| SourceError::Transaction {
-            place: Box::new(Place { gtid, ..self.place() }),
-            fault,
-        })
-    }
-
-    fn begun(&self, found: EventType) -> Result<(), SourceError> {
-        match &self.transaction {
-            Some(transaction) if transaction.has_begun => Ok(()),
-            Some(_) | None => Err(self.headless(found)),
-        }
-    }
-
-    fn expect_idle(&self, found: EventType) -> Result<(), SourceError> {
-        match &self.transaction {
-            None => Ok(()),
-            Some(_) => Err(self.fault(TransactionFault::CutShort { found })),
-        }
     }
 
     /// Closes the chunk of whole transactions read so far, because nothing more is here to read, or
@@ -441,35 +250,6 @@ impl Assembler {
     fn end(&self) -> BinlogCoordinates {
         BinlogCoordinates { file: Arc::clone(&self.file), position: self.end.get() }
     }
-
-    fn boxed_place(&self) -> Box<Place> {
-        Box::new(self.place())
-    }
-
-    fn fault(&self, fault: TransactionFault) -> SourceError {
-        SourceError::Transaction { place: self.boxed_place(), fault }
-    }
-
-    fn headless(&self, found: EventType) -> SourceError {
-        self.fault(TransactionFault::Headless { found })
-    }
-
-    fn malformed(&self, event_type: EventType, error: EventError) -> SourceError {
-        let fault = EventFault::Malformed { event_type, error };
-        SourceError::Event { place: self.boxed_place(), fault }
-    }
-
-    fn table_error(&self, error: TableError) -> SourceError {
-        let place = self.boxed_place();
-        match error {
-            TableError::Decode { table, error } => SourceError::Rows { table, place, error },
-            TableError::Mapping(error) => SourceError::Mapping { place, error: Box::new(error) },
-            TableError::Described { table, error } => {
-                SourceError::TableChanged { table, place, error }
-            }
-            TableError::Gone { table } => SourceError::TableGone { table, place },
-        }
-    }
 }
 
 impl Interest for Assembler {
@@ -489,8 +269,4 @@ impl Interest for Assembler {
             _ => true,
         }
     }
-}
-
-fn seconds_to_us(seconds: u32) -> u64 {
-    u64::from(seconds) * 1_000_000
 }

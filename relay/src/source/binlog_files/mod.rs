@@ -36,11 +36,11 @@ use self::{
     opened::{MAGIC, check_magic},
 };
 use super::{
-    event::{EventError, EventHeader, EventType, FormatDescription, GtidEvent, RotateEvent},
+    event::{EventHeader, EventType, FormatDescription, GtidEvent, RotateEvent},
     event_reader::{Compressed, EventBytes, EventReader},
     event_source::{EventFault, EventSource, Interest, RawEvent, StreamError},
 };
-use crate::position::{BinlogCoordinates, Gtid, GtidSet};
+use crate::position::{BinlogCoordinates, GtidSet};
 
 /// Events of files, one file after the other.
 pub struct BinlogFiles {
@@ -253,11 +253,11 @@ impl BinlogFiles {
         let malformed = |error| EventFault::Malformed { event_type, error };
         let mut ending = Ending::Open;
         match event_type {
-            EventType::GTID | EventType::GTID_TAGGED | EventType::ANONYMOUS_GTID => {
+            event_type if GtidEvent::is_of_type(event_type) => {
                 if let Some(after) = &self.after {
-                    let gtid = gtid(&event).map_err(malformed)?;
+                    let parsed = GtidEvent::of_type(event_type, event.body).map_err(malformed)?;
                     let event_size = u64::from(event.header.event_size);
-                    let gtid = gtid.ok_or_else(|| BinlogFilesError::Anonymous {
+                    let gtid = parsed.gtid.ok_or_else(|| BinlogFilesError::Anonymous {
                         at: BinlogCoordinates {
                             file: Arc::clone(&self.file.name),
                             position: self.reader.bytes().position() - event_size,
@@ -346,15 +346,6 @@ impl EventSource for BinlogFiles {
         self.advance(interest).await?;
         Ok(self.current().expect("the reader has just found an event"))
     }
-}
-
-fn gtid(event: &RawEvent<'_>) -> Result<Option<Gtid>, EventError> {
-    let parsed = match event.header.event_type {
-        EventType::GTID => GtidEvent::parse(event.body),
-        EventType::GTID_TAGGED => GtidEvent::parse_tagged(event.body),
-        _ => GtidEvent::parse_anonymous(event.body),
-    };
-    Ok(parsed?.gtid)
 }
 
 /// The artificial rotate that a dump has before each file.

@@ -168,12 +168,10 @@ fn commit_time_us(
     header: &EventHeader,
 ) -> Result<Option<i64>, BinlogFilesError> {
     const SECOND_US: i64 = 1_000_000;
-    let event = match header.event_type {
-        EventType::GTID => scan.body(GtidEvent::parse)?,
-        EventType::GTID_TAGGED => scan.body(GtidEvent::parse_tagged)?,
-        EventType::ANONYMOUS_GTID => scan.body(GtidEvent::parse_anonymous)?,
-        _ => None,
-    };
+    if !GtidEvent::is_of_type(header.event_type) {
+        return Ok(None);
+    }
+    let event = scan.body(|body| GtidEvent::of_type(header.event_type, body))?;
     Ok(event.map(|event| match event.immediate_commit_us {
         Some(us) => i64::try_from(us).unwrap_or(i64::MAX),
         None => i64::from(header.timestamp) * SECOND_US + SECOND_US - 1,

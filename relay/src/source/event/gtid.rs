@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::{EventError, serialized};
+use super::{EventError, EventType, serialized};
 use crate::{
     position::{Gtid, GtidTag},
     source::bytes::ByteReader,
@@ -29,6 +29,21 @@ fn known(timestamp_us: u64) -> Option<u64> {
 }
 
 impl GtidEvent {
+    /// Whether events of the type begin a transaction, and hold what is read here.
+    pub fn is_of_type(event_type: EventType) -> bool {
+        matches!(event_type, EventType::GTID | EventType::ANONYMOUS_GTID | EventType::GTID_TAGGED)
+    }
+
+    /// Reads the body of an event of that type.
+    pub fn of_type(event_type: EventType, body: &[u8]) -> Result<Self, EventError> {
+        match event_type {
+            EventType::GTID => Self::parse(body),
+            EventType::GTID_TAGGED => Self::parse_tagged(body),
+            EventType::ANONYMOUS_GTID => Self::parse_anonymous(body),
+            _ => Err(EventError::Invalid("an event that is none of a GTID")),
+        }
+    }
+
     /// GTID (33).
     pub fn parse(body: &[u8]) -> Result<Self, EventError> {
         let mut fields = ByteReader::new(body);
