@@ -125,6 +125,8 @@ impl From<&SourceError> for ExitCode {
             | SourceError::Transaction { .. }
             | SourceError::Mapping { .. }
             | SourceError::TableGone { .. }
+            | SourceError::TableAlteredSince { .. }
+            | SourceError::ColumnsUnnamed { .. }
             | SourceError::TableChanged { .. } => Self::Unavailable,
             SourceError::Panicked { .. } => Self::Internal,
             SourceError::Repeated { error, .. } => Self::from(&**error),

@@ -22,7 +22,7 @@ use crate::{
     metrics::Metrics,
     position::Position,
     publish::{self, Committed, PublishError, Publisher, Tenure},
-    source::{self, Advice, Cut, SourceError},
+    source::{self, Advice, Cut, Reading, SourceError},
     status::{State, Status},
 };
 
@@ -193,15 +193,14 @@ impl Relay {
             Some(_) => Cut::AfterEachTransaction,
             None => Cut::AtLimits,
         };
-        let source = tokio::spawn(source::run_cut(
-            cut,
-            self.config.clone(),
+        let follow = Reading::follow(
             start.clone(),
             chunks,
             in_flight,
             self.metrics.clone(),
             stop_source.clone(),
-        ));
+        );
+        let source = tokio::spawn(source::run(self.config.clone(), Reading { cut, ..follow }));
         let halves = Halves { source, publisher, stop_source, stop_publisher };
         Ok((Publishing { committed: watched, start }, halves))
     }

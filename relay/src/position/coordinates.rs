@@ -31,6 +31,11 @@ impl BinlogCoordinates {
     /// SERVER: behind the four magic bytes; a dump from before it is refused.
     pub const FIRST_EVENT: u64 = 4;
 
+    /// The file's number in its series; a server's first is 1.
+    pub fn number(&self) -> Option<u64> {
+        self.sequence().map(|(_, number)| number)
+    }
+
     /// Base name and sequence number: `bin-log.000042` → `bin-log`, 42.
     fn sequence(&self) -> Option<(&str, u64)> {
         let (base, number) = self.file.rsplit_once('.')?;

@@ -1,5 +1,7 @@
 //! Columns of a table, asked of the server where the binlog does not tell them.
 
+use jiff::Timestamp;
+
 use super::{
     mysql::{Connection, ConnectionError, Row},
     table_map::{ColumnDescription, DESCRIBE_TABLE_SQL},
@@ -11,12 +13,28 @@ pub(super) async fn describe(
     database: &str,
     table: &str,
 ) -> Result<Vec<ColumnDescription>, ConnectionError> {
-    let rows = connection.query(&statement(database, table)).await?;
+    let rows = connection.query(&statement(DESCRIBE_TABLE_SQL, database, table)).await?;
     rows.iter().map(description).collect()
 }
 
-fn statement(database: &str, table: &str) -> String {
-    let mut parts = DESCRIBE_TABLE_SQL.split('?');
+/// When the table was made or altered last; `None` if there is no such table.
+///
+/// SERVER: `create_time` is that of the newest table definition, which every ALTER TABLE writes anew.
+pub(super) async fn altered(
+    connection: &mut Connection,
+    database: &str,
+    table: &str,
+) -> Result<Option<Timestamp>, ConnectionError> {
+    const ALTERED_SQL: &str = "select unix_timestamp(create_time) from information_schema.tables \
+                               where table_schema = ? and table_name = ?";
+    let rows = connection.query(&statement(ALTERED_SQL, database, table)).await?;
+    let seconds = rows.iter().next().and_then(|row| row.get(0));
+    let second = seconds.and_then(|seconds| seconds.parse().ok());
+    Ok(second.and_then(|second| Timestamp::from_second(second).ok()))
+}
+
+fn statement(sql: &str, database: &str, table: &str) -> String {
+    let mut parts = sql.split('?');
     let mut statement = parts.next().unwrap_or_default().to_owned();
     for (name, part) in [database, table].iter().zip(parts) {
         statement.push_str(&literal(name));
@@ -48,7 +66,7 @@ mod tests {
 
     #[test]
     fn names_cannot_leave_their_literals() {
-        let statement = statement("shop", "out'box");
+        let statement = statement(DESCRIBE_TABLE_SQL, "shop", "out'box");
 
         assert!(statement.contains("table_schema = _utf8mb4 x'73686f70' and"));
         assert!(statement.contains("table_name = _utf8mb4 x'6f757427626f78' order"));

@@ -76,6 +76,18 @@ pub enum SourceError {
         error: DescribeError,
     },
     #[error(
+        "the columns of outbox table `{table}` at {place} are not known: the binlog carries no names, \
+         and the table was altered at {altered}, after these rows were written. If that changed neither \
+         names nor order of its columns, go on with --trust-present-columns"
+    )]
+    TableAlteredSince { table: Arc<str>, place: Box<Place>, altered: jiff::Timestamp },
+    #[error(
+        "the columns of outbox table `{table}` at {place} are not known: the binlog carries no names \
+         (binlog_row_metadata is not FULL, or the server is older than 8.0), and no server is named \
+         whose present table could be looked at; name it with --mysql"
+    )]
+    ColumnsUnnamed { table: Arc<str>, place: Box<Place> },
+    #[error(
         "rows of outbox table `{table}` are missing in the binlog: the transaction that ends at {place} \
          inserted them in statement format, so the binlog has its statement instead. Set \
          binlog_format=ROW for the session that wrote it, and revoke SUPER from its account (from 8.0 on \
@@ -146,6 +158,11 @@ pub enum TransactionFault {
     UnknownEvent { event_type: EventType },
     #[error("no event begins at position {position}, where reading was to begin")]
     PositionUnreachable { position: u64 },
+    #[error(
+        "the transaction has no GTID, so GTID sets do not tell whether it is wanted; name the range by \
+         positions or times"
+    )]
+    Anonymous,
 }
 
 impl TransactionFault {
@@ -164,7 +181,8 @@ impl TransactionFault {
             | Self::SecondInProgress { .. }
             | Self::Incident { .. }
             | Self::UnknownEvent { .. }
-            | Self::PositionUnreachable { .. } => false,
+            | Self::PositionUnreachable { .. }
+            | Self::Anonymous => false,
         }
     }
 }
@@ -186,6 +204,8 @@ impl SourceError {
             | Self::Mapping { .. }
             | Self::TableGone { .. }
             | Self::TableChanged { .. }
+            | Self::TableAlteredSince { .. }
+            | Self::ColumnsUnnamed { .. }
             | Self::StatementFormat { .. }
             | Self::Files(_)
             | Self::Server(_)
@@ -218,6 +238,8 @@ impl SourceError {
             | Self::Mapping { .. }
             | Self::TableGone { .. }
             | Self::TableChanged { .. }
+            | Self::TableAlteredSince { .. }
+            | Self::ColumnsUnnamed { .. }
             | Self::StatementFormat { .. }
             | Self::Files(_)
             | Self::Server(_)

@@ -11,10 +11,13 @@
 
 mod assembler;
 pub mod binlog_files;
+mod bisection;
+mod bounds;
 mod bytes;
 mod chunk;
 mod columns;
 mod decode_error;
+mod describer;
 mod error;
 pub mod event;
 mod event_reader;
@@ -26,6 +29,7 @@ mod read_buffer;
 mod reader;
 mod retries;
 pub mod row;
+mod search;
 pub mod server;
 mod session;
 pub mod start;
@@ -35,14 +39,17 @@ mod unpack;
 mod watcher;
 
 pub use self::{
+    bounds::Bounds,
     bytes::Malformed,
     chunk::Chunk,
     decode_error::DecodeError,
+    describer::PresentColumns,
     error::{Place, SourceError, TransactionFault},
     event_source::{EventFault, EventSource, HEAD_BYTES, Interest, RawEvent, StreamError},
     preflight::{Advice, Unfit, preflight},
-    reader::{run, run_cut},
-    session::Cut,
-    start::find_start,
+    reader::{Reading, run},
+    search::Search,
+    session::{Cut, Origin},
+    start::{StartError, find_start},
     watcher::{EndOfBinlog, Watcher},
 };

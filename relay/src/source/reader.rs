@@ -15,11 +15,11 @@ use tracing::{debug, warn};
 use uuid::Uuid;
 
 use super::{
-    Chunk, SourceError,
+    Bounds, Chunk, PresentColumns, SourceError,
     mysql::{ConnectOptions, Replica},
     outlet::Outlet,
     retries::{Progress, Retries},
-    session::{self, Cut, Session},
+    session::{self, Cut, Origin, Session},
 };
 use crate::{
     config::Config,
@@ -28,39 +28,63 @@ use crate::{
     position::Position,
 };
 
-/// Reads the binlog behind `start` and sends its outbox rows as chunks, until `stop` or until nobody
-/// takes them. `in_flight` bounds the memory of chunks that were sent and not yet dropped.
-///
-/// An error is final: what can pass is tried again in here.
-pub async fn run(
-    config: Config,
-    start: Position,
-    chunks: mpsc::Sender<Chunk>,
-    in_flight: Arc<Semaphore>,
-    metrics: Metrics,
-    stop: CancellationToken,
-) -> Result<(), SourceError> {
-    run_cut(Cut::AtLimits, config, start, chunks, in_flight, metrics, stop).await
+/// What is read, and where it goes.
+pub struct Reading {
+    pub origin: Origin,
+    /// What lies behind it is read,
+    pub start: Position,
+    /// up to here, or for ever.
+    pub bounds: Bounds,
+    pub cut: Cut,
+    pub present_columns: PresentColumns,
+    pub chunks: mpsc::Sender<Chunk>,
+    /// Bounds the memory of chunks that were sent and not yet dropped.
+    pub in_flight: Arc<Semaphore>,
+    pub metrics: Metrics,
+    pub stop: CancellationToken,
 }
 
-/// The same, with a say in where chunks end.
-pub async fn run_cut(
-    cut: Cut,
-    config: Config,
-    start: Position,
-    chunks: mpsc::Sender<Chunk>,
-    in_flight: Arc<Semaphore>,
-    metrics: Metrics,
-    stop: CancellationToken,
-) -> Result<(), SourceError> {
+impl Reading {
+    /// Everything that the server has behind `start`, and will have.
+    pub fn follow(
+        start: Position,
+        chunks: mpsc::Sender<Chunk>,
+        in_flight: Arc<Semaphore>,
+        metrics: Metrics,
+        stop: CancellationToken,
+    ) -> Self {
+        Self {
+            origin: Origin::Server,
+            start,
+            bounds: Bounds::default(),
+            cut: Cut::AtLimits,
+            present_columns: PresentColumns::Trusted,
+            chunks,
+            in_flight,
+            metrics,
+            stop,
+        }
+    }
+}
+
+/// Reads the binlog and sends its outbox rows as chunks, until the end of the bounds, until `stop`, or
+/// until nobody takes them.
+///
+/// An error is final: what can pass is tried again in here.
+pub async fn run(config: Config, reading: Reading) -> Result<(), SourceError> {
+    let Reading { origin, start, bounds, cut, present_columns, chunks, in_flight, metrics, stop } =
+        reading;
     let session = Session {
+        origin,
         connect: ConnectOptions::new(&config.mysql),
         replica: Replica { server_id: config.server_id(), uuid: Uuid::new_v4() },
         heartbeat: config.mysql.heartbeat_interval,
         entries: config.outbox.clone().into(),
         chunk_cost_max: usize::try_from(config.limits.chunk_bytes_max.as_u64())
             .unwrap_or(usize::MAX),
+        bounds,
         cut,
+        present_columns,
         checkpoint_interval: config.checkpoint.interval,
         metrics: metrics.clone(),
     };
@@ -89,7 +113,7 @@ async fn read(
         // halts with its message, as every other fault.
         let reading = AssertUnwindSafe(session.run(&mut outlet, &mut progress));
         let error = match reading.catch_unwind().await {
-            Ok(Ok(session::Ended::NobodyListens)) => return Ok(()),
+            Ok(Ok(session::Ended::NobodyListens | session::Ended::Complete)) => return Ok(()),
             Ok(Err(error)) => error,
             Err(panic) => SourceError::Panicked { message: panic_message(panic.as_ref()) },
         };

@@ -1,4 +1,4 @@
-//! One connection: from where reading goes on to where the connection is lost.
+//! One connection, or one way through files: from where reading goes on to where it ends or is lost.
 
 use std::{num::Wrapping, sync::Arc, time::Duration};
 
@@ -6,22 +6,29 @@ use tokio::time::{Instant, MissedTickBehavior};
 use tracing::info;
 
 use super::{
-    EventSource, SourceError,
-    assembler::{Assembler, TableName},
-    columns,
+    Bounds, EventSource, PresentColumns, SourceError, StreamError,
+    assembler::Assembler,
+    binlog_files::{BinlogFiles, BinlogFilesError, BinlogFolder, FilesStart},
+    describer::Describer,
     event::EventType,
-    mysql::{BinlogStream, ConnectOptions, Connection, ConnectionError, DumpStart, Replica},
+    mysql::{BinlogStream, ConnectOptions, Connection, DumpStart, Replica},
     outlet::{Closed, Outlet},
     retries::Progress,
     server::ServerFacts,
     start,
-    table_map::ColumnDescription,
 };
 use crate::{
-    config::{OutboxTable, StartPolicy},
+    config::{NameCase, OutboxTable, StartPolicy},
     metrics::Metrics,
     position::{BinlogCoordinates, Position},
 };
+
+/// What a binlog is read from.
+#[derive(Debug, Clone)]
+pub enum Origin {
+    Server,
+    Files(BinlogFolder),
+}
 
 /// Where chunks end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,12 +41,15 @@ pub enum Cut {
 
 /// What every connection of a reader has in common.
 pub(super) struct Session {
+    pub(super) origin: Origin,
     pub(super) connect: ConnectOptions,
     pub(super) replica: Replica,
     pub(super) heartbeat: Duration,
     pub(super) entries: Arc<[OutboxTable]>,
     pub(super) chunk_cost_max: usize,
+    pub(super) bounds: Bounds,
     pub(super) cut: Cut,
+    pub(super) present_columns: PresentColumns,
     pub(super) checkpoint_interval: Duration,
     pub(super) metrics: Metrics,
 }
@@ -48,6 +58,8 @@ pub(super) struct Session {
 #[derive(Debug)]
 pub(super) enum Ended {
     NobodyListens,
+    /// Everything within the bounds was read.
+    Complete,
 }
 
 impl Session {
@@ -56,9 +68,35 @@ impl Session {
         outlet: &mut Outlet,
         progress: &mut Progress,
     ) -> Result<Ended, SourceError> {
-        let (mut stream, mut assembler) = Box::pin(self.open(outlet.position())).await?;
-        self.metrics.source_connected.set(1);
-        self.read(&mut stream, &mut assembler, outlet, progress).await
+        if self.bounds.are_reached(&outlet.position().coordinates) {
+            return Ok(Ended::Complete);
+        }
+        match &self.origin {
+            Origin::Server => {
+                let (mut stream, mut assembler) = Box::pin(self.open(outlet.position())).await?;
+                self.metrics.source_connected.set(1);
+                self.read(&mut stream, &mut assembler, outlet, progress).await
+            }
+            Origin::Files(folder) => {
+                let start = FilesStart::At(outlet.position().coordinates.clone());
+                let mut files = BinlogFiles::open(folder.clone(), start).await?;
+                // What a server that is not here thinks of names is not in its files.
+                let mut assembler = self.assembler(outlet.position(), NameCase::Sensitive);
+                self.metrics.source_connected.set(1);
+                self.read(&mut files, &mut assembler, outlet, progress).await
+            }
+        }
+    }
+
+    fn assembler(&self, position: &Position, names: NameCase) -> Assembler {
+        let entries = Arc::clone(&self.entries);
+        let mut assembler = Assembler::new(position, entries, names, self.chunk_cost_max);
+        assembler.keep_to(self.bounds.clone());
+        match self.cut {
+            Cut::AtLimits => {}
+            Cut::AfterEachTransaction => assembler.cut_after_each_transaction(),
+        }
+        assembler
     }
 
     /// Connects, looks again whether this server can serve the position, and asks for the binlog.
@@ -68,16 +106,7 @@ impl Session {
         // The policy counts for a first start only, and this one has a position.
         let resumed = start::resolve(Some(position.clone()), &StartPolicy::Earliest, &server)?;
         let position = on_server(resumed, &server);
-        let mut assembler = Assembler::new(
-            &position,
-            Arc::clone(&self.entries),
-            server.settings.name_case(),
-            self.chunk_cost_max,
-        );
-        match self.cut {
-            Cut::AtLimits => {}
-            Cut::AfterEachTransaction => assembler.cut_after_each_transaction(),
-        }
+        let mut assembler = self.assembler(&position, server.settings.name_case());
         let from = dump_start(&position);
         if let DumpStart::At(begin) = &from
             && *begin != position.coordinates
@@ -126,7 +155,7 @@ impl Session {
         /// How many events may be read from the buffer before others get their turn, and the clock a
         /// look.
         const EVENTS_IN_A_ROW_MAX: u32 = 1024;
-        let mut describer = Describer { connect: &self.connect, connection: None };
+        let mut describer = Describer::new(&self.connect, self.present_columns);
         let mut events = Wrapping(0_u32);
         let mut checkpoint_at = Instant::now() + self.checkpoint_interval;
         let mut tick = tokio::time::interval(self.checkpoint_interval.min(self.heartbeat));
@@ -161,16 +190,19 @@ impl Session {
                 }
             }
             events += 1;
-            let event = stream
-                .next_event(&*assembler)
-                .await
-                .map_err(|error| SourceError::of_stream(error, || assembler.place()))?;
+            let event = match stream.next_event(&*assembler).await {
+                Ok(event) => event,
+                Err(error) => return ended(error, assembler),
+            };
             if let EventType::HEARTBEAT | EventType::HEARTBEAT_V2 = event.header.event_type {
                 progress.has_lived = true;
             }
             if let Some(table) = assembler.handle(&event)? {
-                let columns = describer.describe(&table).await?;
+                let columns = describer.describe(&table, || assembler.place()).await?;
                 assembler.describe(&columns)?;
+            }
+            if assembler.has_reached_end() {
+                return Ok(Ended::Complete);
             }
             if is_due {
                 self.count(assembler);
@@ -219,30 +251,15 @@ fn dump_start(position: &Position) -> DumpStart {
     }
 }
 
-/// Asks the server about tables, on a connection of its own: the stream's is taken.
-struct Describer<'a> {
-    connect: &'a ConnectOptions,
-    connection: Option<Connection>,
-}
-
-impl Describer<'_> {
-    async fn describe(
-        &mut self,
-        table: &TableName,
-    ) -> Result<Vec<ColumnDescription>, ConnectionError> {
-        if let Some(mut connection) = self.connection.take() {
-            // An idle connection may have been closed by the server.
-            let described = columns::describe(&mut connection, &table.database, &table.table).await;
-            if let Ok(columns) = described {
-                self.connection = Some(connection);
-                return Ok(columns);
-            }
-        }
-        let mut connection = Box::pin(Connection::open(self.connect)).await?;
-        let columns = columns::describe(&mut connection, &table.database, &table.table).await?;
-        self.connection = Some(connection);
-        Ok(columns)
+/// Why there is no next event. Files end, and that is well between two transactions.
+fn ended(error: StreamError, assembler: &Assembler) -> Result<Ended, SourceError> {
+    let StreamError::Files(BinlogFilesError::Ended(end)) = error else {
+        return Err(SourceError::of_stream(error, || assembler.place()));
+    };
+    if assembler.is_inside_transaction() {
+        return Err(BinlogFilesError::EndInTransaction { end: end.coordinates }.into());
     }
+    Ok(Ended::Complete)
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::{
@@ -37,6 +38,11 @@ pub enum StartError {
          lies between is not published"
     )]
     FilePurged { wanted: BinlogCoordinates, oldest: Arc<str> },
+    #[error(
+        "the source has purged what was committed between {wanted} and {begun}, when its oldest file \
+         {oldest} was begun; read archived files with --binlog-dir, or start from earliest"
+    )]
+    TimePurged { wanted: Timestamp, oldest: Arc<str>, begun: Timestamp },
     #[error(
         "the source lacks transactions that are already published: {missing}; its binlog was reset, \
          it was restored from a backup, or it is another server"
@@ -67,6 +73,7 @@ impl StartError {
             Self::SourceBehind { .. } => Disposition::Retry,
             Self::GtidsPurged { .. }
             | Self::FilePurged { .. }
+            | Self::TimePurged { .. }
             | Self::CoordinatesBehind { .. }
             | Self::OtherServer { .. }
             | Self::NoGtids => Disposition::Halt,
@@ -146,7 +153,7 @@ fn first_start(policy: &StartPolicy, server: &ServerFacts) -> Result<Position, S
 }
 
 /// Whether everything after `published` is in the binlog, and all of `published` happened here.
-fn ensure_serves(gtids: &ServerGtids, published: &GtidSet) -> Result<(), StartError> {
+pub(crate) fn ensure_serves(gtids: &ServerGtids, published: &GtidSet) -> Result<(), StartError> {
     let missing = difference(published, &gtids.executed);
     if !missing.is_empty() {
         return Err(StartError::SourceBehind { missing });
@@ -158,7 +165,10 @@ fn ensure_serves(gtids: &ServerGtids, published: &GtidSet) -> Result<(), StartEr
     Ok(())
 }
 
-fn ensure_has(server: &ServerFacts, wanted: &BinlogCoordinates) -> Result<(), StartError> {
+pub(crate) fn ensure_has(
+    server: &ServerFacts,
+    wanted: &BinlogCoordinates,
+) -> Result<(), StartError> {
     let behind =
         || StartError::CoordinatesBehind { wanted: wanted.clone(), end: server.end.clone() };
     if let Some(file) = server.files.iter().find(|file| file.name == wanted.file) {

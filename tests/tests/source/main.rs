@@ -11,4 +11,5 @@ mod faults;
 mod files;
 mod reading;
 mod refusals;
+mod search;
 mod stage;

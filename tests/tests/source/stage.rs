@@ -95,14 +95,15 @@ impl<'s> Stage<'s> {
         let (chunks, received) = mpsc::channel(10_000);
         let stop = CancellationToken::new();
         let metrics = Metrics::register(&mut Registry::default());
-        let running = tokio::spawn(source::run(
-            self.config()?,
+        let in_flight = Arc::new(Semaphore::new(in_flight));
+        let follow = source::Reading::follow(
             start.clone(),
             chunks,
-            Arc::new(Semaphore::new(in_flight)),
+            in_flight,
             metrics.clone(),
             stop.clone(),
-        ));
+        );
+        let running = tokio::spawn(source::run(self.config()?, follow));
         Ok(Reading {
             received,
             running,

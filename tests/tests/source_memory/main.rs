@@ -44,11 +44,13 @@ async fn read(config: &Config, start: rowpost::position::Position, rows: usize) 
     let before = forget_peak()?;
     let running = tokio::spawn(source::run(
         config.clone(),
-        start,
-        chunks,
-        Arc::new(Semaphore::new(8 << 20)),
-        Metrics::register(&mut Registry::default()),
-        stop.clone(),
+        source::Reading::follow(
+            start,
+            chunks,
+            Arc::new(Semaphore::new(8 << 20)),
+            Metrics::register(&mut Registry::default()),
+            stop.clone(),
+        ),
     ));
     let mut read = 0;
     while read < rows {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::{
     super::{
         RawEvent, SourceError,
+        bounds::Anonymous,
         error::{Place, TransactionFault},
         event::{EventType, GtidEvent, QueryEvent, Statement, XaPrepareEvent},
     },
@@ -26,7 +27,11 @@ impl Assembler {
             .or(parsed.immediate_commit_us)
             .unwrap_or_else(|| seconds_to_us(event.header.timestamp));
         let rows_out = self.emission.rows_out(parsed.gtid.as_ref());
-        self.transaction = Some(Transaction::new(parsed.gtid, commit_timestamp_us, rows_out));
+        let mut transaction = Transaction::new(parsed.gtid, commit_timestamp_us, rows_out);
+        let admitted = self.bounds.admit(parsed.gtid.as_ref());
+        let admitted = admitted.map_err(|Anonymous| self.fault(TransactionFault::Anonymous))?;
+        transaction.is_passed_over = !admitted;
+        self.transaction = Some(transaction);
         Ok(())
     }
 
@@ -119,9 +124,9 @@ impl Assembler {
         })
     }
 
-    pub(super) fn begun(&self, found: EventType) -> Result<(), SourceError> {
+    pub(super) fn begun(&self, found: EventType) -> Result<&Transaction, SourceError> {
         match &self.transaction {
-            Some(transaction) if transaction.has_begun => Ok(()),
+            Some(transaction) if transaction.has_begun => Ok(transaction),
             Some(_) | None => Err(self.headless(found)),
         }
     }

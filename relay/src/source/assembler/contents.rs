@@ -1,5 +1,7 @@
 //! Events of what is in a transaction: table maps, rows, and statements in their place.
 
+use jiff::Timestamp;
+
 use super::{
     super::{
         RawEvent, SourceError,
@@ -17,6 +19,8 @@ use super::{
 pub(in crate::source) struct TableName {
     pub(in crate::source) database: String,
     pub(in crate::source) table: String,
+    /// When the transaction was committed that wrote to it.
+    pub(in crate::source) written: Timestamp,
 }
 
 /// A table map whose columns are asked for.
@@ -30,13 +34,18 @@ impl Assembler {
         &mut self,
         event: &RawEvent<'_>,
     ) -> Result<Option<TableName>, SourceError> {
-        self.begun(event.header.event_type)?;
+        let transaction = self.begun(event.header.event_type)?;
+        if transaction.is_passed_over {
+            return Ok(None);
+        }
+        let written = transaction.committed_at();
         match self.tables.map(event.body) {
             Ok(Mapped::Known) => Ok(None),
             Ok(Mapped::Undescribed(table_map)) => {
                 let name = TableName {
                     database: table_map.database.clone(),
                     table: table_map.table.clone(),
+                    written,
                 };
                 self.undescribed = Some(Undescribed { table_map, body: event.body.into() });
                 Ok(Some(name))
@@ -61,6 +70,9 @@ impl Assembler {
             Some(transaction) if transaction.has_begun => transaction,
             Some(_) | None => return Err(self.headless(event.header.event_type)),
         };
+        if transaction.is_passed_over {
+            return Ok(());
+        }
         let before = transaction.rows();
         let read = rows::read(event, &mut self.tables, transaction, &mut self.emission);
         self.counts.outbox_rows += transaction.rows() - before;

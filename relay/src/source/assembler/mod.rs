@@ -32,7 +32,7 @@ use std::sync::Arc;
 pub(super) use self::{contents::TableName, emission::cost};
 use self::{contents::Undescribed, emission::Emission, transaction::Transaction};
 use super::{
-    Chunk, Interest, RawEvent, SourceError,
+    Bounds, Chunk, Interest, RawEvent, SourceError,
     error::{Place, TransactionFault},
     event::{EventHeader, EventType, RotateEvent, incident_message},
     row::RowsEvent,
@@ -52,6 +52,7 @@ pub(super) struct Assembler {
     end: EndPosition,
     /// Events up to here are passed over: reading had to begin before the position.
     pass_over_until: Option<u64>,
+    bounds: Bounds,
     transaction: Option<Transaction>,
     /// A table map whose columns are asked of the server.
     undescribed: Option<Undescribed>,
@@ -81,6 +82,7 @@ impl Assembler {
             file: Arc::clone(&start.coordinates.file),
             end: EndPosition::new(start.coordinates.position),
             pass_over_until: None,
+            bounds: Bounds::default(),
             transaction: None,
             undescribed: None,
             counts: Counts::default(),
@@ -90,6 +92,25 @@ impl Assembler {
     /// Each transaction leaves in chunks of its own from here on.
     pub(super) fn cut_after_each_transaction(&mut self) {
         self.emission.singly();
+    }
+
+    /// Only what lies within is assembled.
+    pub(super) fn keep_to(&mut self, bounds: Bounds) {
+        self.bounds = bounds;
+    }
+
+    /// Whether everything within the bounds was read. The position is the end then.
+    pub(super) fn has_reached_end(&mut self) -> bool {
+        let has_reached = self.transaction.is_none() && self.bounds.are_reached(&self.end());
+        if has_reached {
+            self.emission.rotate_to(self.end());
+        }
+        has_reached
+    }
+
+    /// Whether a transaction was read only in part.
+    pub(super) fn is_inside_transaction(&self) -> bool {
+        self.transaction.is_some()
     }
 
     /// The stream begins at the start of the file; the position is reached by reading up to it.
@@ -126,7 +147,7 @@ impl Assembler {
             | EventType::DELETE_ROWS
             | EventType::PARTIAL_UPDATE_ROWS => self.rows(event)?,
             EventType::XID => {
-                self.begun(event_type)?;
+                self.begun(event_type).map(drop)?;
                 self.finish()?;
             }
             EventType::XA_PREPARE => self.xa_prepare(event)?,
@@ -254,6 +275,9 @@ impl Assembler {
 
 impl Interest for Assembler {
     fn wants(&self, header: &EventHeader, head: &[u8]) -> bool {
+        if self.transaction.as_ref().is_some_and(|transaction| transaction.is_passed_over) {
+            return header.event_type == EventType::XA_PREPARE;
+        }
         match header.event_type {
             EventType::WRITE_ROWS_V1 | EventType::WRITE_ROWS => RowsEvent::peek_table_id(head)
                 .is_ok_and(|table_id| self.tables.is_outbox(table_id) == Some(true)),

@@ -27,6 +27,9 @@ use super::{
 /// Remembers the outbox table that the statement inserted into, until the transaction's end: before
 /// that it may be rolled back.
 pub(super) fn take_note(query: &QueryEvent<'_>, tables: &Tables, transaction: &mut Transaction) {
+    if transaction.is_passed_over {
+        return;
+    }
     let Some(InsertTarget { database, table }) = query.insert_target() else { return };
     let database = database.unwrap_or_else(|| String::from_utf8_lossy(query.database));
     if tables.asks_for(&database, &table) {

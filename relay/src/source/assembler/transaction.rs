@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
+
 use super::super::error::TransactionFault;
 use crate::{position::Gtid, record::OutboxRecord};
 
@@ -13,6 +15,8 @@ pub(super) struct Transaction {
     pub(super) commit_timestamp_us: u64,
     /// `BEGIN` or `XA START` was read; before it, a statement alone is a whole transaction.
     pub(super) has_begun: bool,
+    /// It lies outside of the bounds: what is in it does not count.
+    pub(super) is_passed_over: bool,
     /// The XID's text, if it is a branch of an XA transaction.
     pub(super) xa: Option<String>,
     /// Read and not yet emitted.
@@ -47,6 +51,7 @@ impl Transaction {
             gtid,
             commit_timestamp_us,
             has_begun: false,
+            is_passed_over: false,
             xa: None,
             records: Vec::new(),
             cost: 0,
@@ -56,6 +61,11 @@ impl Transaction {
             last_outbox: None,
             statement_outbox: None,
         }
+    }
+
+    pub(super) fn committed_at(&self) -> Timestamp {
+        let microseconds = i64::try_from(self.commit_timestamp_us).unwrap_or(i64::MAX);
+        Timestamp::from_microsecond(microseconds).unwrap_or(Timestamp::MAX)
     }
 
     pub(super) fn rows(&self) -> u64 {

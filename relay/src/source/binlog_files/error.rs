@@ -87,6 +87,11 @@ pub enum BinlogFilesError {
          was committed in between is not in the folder. Add older files, or start from the earliest"
     )]
     TimeBefore { oldest: Arc<str>, begun: jiff::Timestamp },
+    #[error(
+        "the files end at {end} inside a transaction, though the server had closed the last of them; \
+         copy it again"
+    )]
+    EndInTransaction { end: BinlogCoordinates },
     #[error("{file} cannot be understood at {position}")]
     Event {
         file: Arc<str>,

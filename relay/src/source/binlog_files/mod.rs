@@ -14,6 +14,7 @@
 //!
 //! Before this: nothing. After this: `assembler`.
 
+mod end;
 mod error;
 mod file_bytes;
 mod folder;

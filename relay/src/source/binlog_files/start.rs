@@ -9,7 +9,10 @@ use jiff::Timestamp;
 use super::{BinlogFilesError, BinlogFolder, folder::BinlogFile, scan::Scan};
 use crate::{
     position::{BinlogCoordinates, GtidSet},
-    source::event::{EventHeader, EventType, GtidEvent, gtid_set},
+    source::{
+        bisection::Bisection,
+        event::{EventHeader, EventType, GtidEvent, gtid_set},
+    },
 };
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -167,30 +170,23 @@ fn commit_time_us(
     scan: &mut Scan<'_>,
     header: &EventHeader,
 ) -> Result<Option<i64>, BinlogFilesError> {
-    const SECOND_US: i64 = 1_000_000;
     if !GtidEvent::is_of_type(header.event_type) {
         return Ok(None);
     }
     let event = scan.body(|body| GtidEvent::of_type(header.event_type, body))?;
-    Ok(event.map(|event| match event.immediate_commit_us {
-        Some(us) => i64::try_from(us).unwrap_or(i64::MAX),
-        None => i64::from(header.timestamp) * SECOND_US + SECOND_US - 1,
-    }))
+    Ok(event.map(|event| event.committed_us_at_latest(header)))
 }
 
-/// The last of the files that come first and of which it is true, by bisection.
+/// The last of the files that come first and of which it is true.
 fn last_where(
     files: &[BinlogFile],
     is_true: impl Fn(&BinlogFile) -> Result<bool, BinlogFilesError>,
 ) -> Result<Option<usize>, BinlogFilesError> {
-    let (mut low, mut high) = (0, files.len());
-    while let Some(file) = files.get(low..high).and_then(|range| range.get(range.len() / 2)) {
-        let middle = low + (high - low) / 2;
-        if is_true(file)? {
-            low = middle + 1;
-        } else {
-            high = middle;
-        }
+    let mut bisection = Bisection::new(files.len());
+    while let Some((index, file)) =
+        bisection.question().and_then(|index| Some((index, files.get(index)?)))
+    {
+        bisection.answer(index, is_true(file)?);
     }
-    Ok(low.checked_sub(1))
+    Ok(bisection.last())
 }

@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::{EventError, EventType, serialized};
+use super::{EventError, EventHeader, EventType, serialized};
 use crate::{
     position::{Gtid, GtidTag},
     source::bytes::ByteReader,
@@ -41,6 +41,16 @@ impl GtidEvent {
             EventType::GTID_TAGGED => Self::parse_tagged(body),
             EventType::ANONYMOUS_GTID => Self::parse_anonymous(body),
             _ => Err(EventError::Invalid("an event that is none of a GTID")),
+        }
+    }
+
+    /// The last microsecond in which the transaction may have been committed on the server that wrote
+    /// this binlog: before 8.0 it says so in seconds only.
+    pub fn committed_us_at_latest(&self, header: &EventHeader) -> i64 {
+        const SECOND_US: i64 = 1_000_000;
+        match self.immediate_commit_us {
+            Some(us) => i64::try_from(us).unwrap_or(i64::MAX),
+            None => i64::from(header.timestamp) * SECOND_US + SECOND_US - 1,
         }
     }
 

@@ -70,6 +70,11 @@ impl EventHeader {
         self.flags & Self::ARTIFICIAL != 0
     }
 
+    /// Sent while there is nothing else to send; in no file.
+    pub fn is_heartbeat(&self) -> bool {
+        matches!(self.event_type, EventType::HEARTBEAT | EventType::HEARTBEAT_V2)
+    }
+
     /// A reader that does not know the type may pass over the event.
     pub fn is_ignorable(&self) -> bool {
         const LOG_EVENT_IGNORABLE_F: u16 = 0x80;

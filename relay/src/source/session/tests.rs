@@ -10,7 +10,11 @@ use super::*;
 use crate::config::NameCase;
 use crate::source::{
     Chunk, Interest, RawEvent, StreamError, TransactionFault,
-    assembler::tests::script::{Log, Logged, OTHER, OUTBOX, artificial_rotate, file_name},
+    assembler::tests::{
+        ids,
+        script::{Log, Logged, OTHER, OUTBOX, SOURCE, artificial_rotate, file_name},
+    },
+    mysql::ConnectionError,
 };
 
 /// Gives its events, those of a burst at once, then stays silent or fails.
@@ -67,11 +71,14 @@ impl Bench {
         let in_flight = Arc::new(Semaphore::new(in_flight));
         let outlet = Outlet::new(chunks, Arc::clone(&in_flight), metrics.clone(), start.clone());
         let session = Session {
+            origin: Origin::Server,
             connect: ConnectOptions::new(&config),
             replica: Replica { server_id: NonZeroU32::MAX, uuid: Uuid::nil() },
             heartbeat: Duration::from_secs(1),
             entries: Arc::from(vec![OutboxTable::default()]),
+            bounds: Bounds::default(),
             cut: Cut::AtLimits,
+            present_columns: PresentColumns::Trusted,
             chunk_cost_max: 10_000,
             checkpoint_interval: Duration::from_secs(10),
             metrics,
@@ -268,4 +275,59 @@ fn position_beyond_4_gib_is_reached_from_the_start_of_its_file() {
 
     assert_eq!(dump_start(&far), DumpStart::At("bin-log.000001:4".parse().unwrap()));
     assert_eq!(dump_start(&near), DumpStart::At(near.coordinates.clone()));
+}
+
+/// Reads the log's transactions one by one within bounds; also says how it ended.
+async fn read_within(log: &Log, bounds: Bounds) -> (Vec<Vec<u64>>, Position) {
+    let start = Position { gtid_set: None, ..log.start() };
+    let mut bench = Bench::new(&start, UNLIMITED);
+    bench.session.bounds = bounds.clone();
+    let mut script = Script::new(vec![log.serve(&start)], true);
+    let mut assembler = bench.session.assembler(&start, NameCase::Sensitive);
+    let mut progress = Progress::default();
+    let ended = bench.session.read(&mut script, &mut assembler, &mut bench.outlet, &mut progress);
+
+    assert!(matches!(ended.await, Ok(Ended::Complete)), "{bounds:?}");
+    (ids(&bench.take()), bench.outlet.position().clone())
+}
+
+#[tokio::test(start_paused = true)]
+async fn reading_ends_behind_the_last_transaction_that_begins_before_the_end() {
+    let mut log = Log::new(true);
+    let mut boundaries = vec![log.position];
+    for id in 1..=3 {
+        log.transaction(&[(OUTBOX, &[(id, 10)])]);
+        boundaries.push(log.position);
+    }
+    log.rotate();
+    for (count, at) in boundaries.iter().enumerate() {
+        let end = |position| BinlogCoordinates { file: file_name(0).into(), position };
+        let bounds = |position| Bounds { end: Some(end(position)), ..Bounds::default() };
+
+        let (read, position) = read_within(&log, bounds(*at)).await;
+        assert_eq!(read.concat(), (1..=count as u64).collect::<Vec<_>>());
+        assert_eq!(position.coordinates, end(*at));
+
+        // Inside of the next transaction, or of the rotation.
+        let (read, position) = read_within(&log, bounds(at + 1)).await;
+        assert_eq!(read.concat(), (1..=3.min(count as u64 + 1)).collect::<Vec<_>>());
+        assert!(bounds(at + 1).are_reached(&position.coordinates));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn transactions_outside_of_the_gtid_sets_leave_no_trace() {
+    let mut log = Log::new(true);
+    log.transaction(&[(OUTBOX, &[(1, 10)])]).transaction(&[(OUTBOX, &[(2, 10)])]);
+    // Statement format and XA halt where they count.
+    log.begin().query("insert into outbox values (3)").xid();
+    log.compressed(&[(OUTBOX, &[(4, 10)])]).transaction(&[(OUTBOX, &[(5, 10)])]);
+    let end = BinlogCoordinates { file: file_name(0).into(), position: log.position };
+    let set = |numbers: &str| format!("{SOURCE}:{numbers}").parse().ok();
+
+    let bounds = Bounds { end: Some(end.clone()), after: set("1:3"), within: set("1-4") };
+    let (read, position) = read_within(&log, bounds).await;
+
+    assert_eq!(read.concat(), [2, 4]);
+    assert_eq!(position.coordinates, end);
 }

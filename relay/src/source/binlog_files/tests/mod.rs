@@ -1,6 +1,7 @@
 //! What is read from files.
 
 mod archive;
+mod ends;
 mod faults;
 mod starts;
 
@@ -14,7 +15,7 @@ use crate::source::{
     assembler::tests::{
         self,
         resume_laws::{Writer, written},
-        script::{Log, OTHER, OUTBOX},
+        script::{Log, Logged, OTHER, OUTBOX},
     },
 };
 
