@@ -5,6 +5,7 @@
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::{CheckpointError, Writer};
 use crate::position::Position;
@@ -23,6 +24,8 @@ pub struct Checkpoint {
     pub writer: Writer,
     /// Version of the relay that wrote it. For people.
     pub relay_version: String,
+    /// What whoever wrote it wants to find again; the daemon writes none.
+    pub note: Option<Value>,
 }
 
 /// Where a record lies. For messages.
@@ -41,6 +44,8 @@ struct Written<'a> {
     committed_at: Timestamp,
     writer: &'a Writer,
     relay_version: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    note: Option<&'a Value>,
 }
 
 /// Unknown fields are let pass: a version that adds one without changing the meaning of the others
@@ -52,6 +57,8 @@ struct Read {
     committed_at: String,
     writer: Writer,
     relay_version: String,
+    #[serde(default)]
+    note: Option<Value>,
 }
 
 #[derive(Deserialize)]
@@ -64,10 +71,17 @@ struct Versioned {
 impl Checkpoint {
     pub fn new(sequence: u64, position: Position, writer: Writer) -> Self {
         let relay_version = env!("CARGO_PKG_VERSION").to_owned();
-        Self { sequence, position, committed_at: Timestamp::now(), writer, relay_version }
+        Self {
+            sequence,
+            position,
+            committed_at: Timestamp::now(),
+            writer,
+            relay_version,
+            note: None,
+        }
     }
 
-    pub fn encode(&self) -> Result<Vec<u8>, CheckpointError> {
+    pub fn encode(&self, note: Option<&Value>) -> Result<Vec<u8>, CheckpointError> {
         let written = Written {
             version: VERSION,
             sequence: self.sequence,
@@ -75,6 +89,7 @@ impl Checkpoint {
             committed_at: self.committed_at,
             writer: &self.writer,
             relay_version: &self.relay_version,
+            note,
         };
         serde_json::to_vec(&written).map_err(CheckpointError::NotEncodable)
     }
@@ -103,6 +118,7 @@ impl Checkpoint {
             committed_at,
             writer: read.writer,
             relay_version: read.relay_version,
+            note: read.note,
         })
     }
 }
@@ -143,9 +159,10 @@ mod tests {
             committed_at: "2026-11-22T10:00:00.25Z".parse().unwrap(),
             writer: Writer { instance: Uuid::from_u128(9), host: "relay-1".to_owned(), pid: 17 },
             relay_version: "0.1.0".to_owned(),
+            note: None,
         };
 
-        let written = String::from_utf8(checkpoint.encode().unwrap()).unwrap();
+        let written = String::from_utf8(checkpoint.encode(None).unwrap()).unwrap();
 
         assert_eq!(
             written,
@@ -168,11 +185,22 @@ mod tests {
     #[test]
     fn field_of_a_later_version_is_let_pass() {
         let checkpoint = Checkpoint::new(1, position(1, 4, None), Writer::here());
-        let written = String::from_utf8(checkpoint.encode().unwrap()).unwrap();
+        let written = String::from_utf8(checkpoint.encode(None).unwrap()).unwrap();
 
         let extended = written.replacen('{', r#"{"added_later":[1],"#, 1);
 
         assert_eq!(Checkpoint::decode(extended.as_bytes(), &origin()).unwrap(), checkpoint);
+    }
+
+    #[test]
+    fn note_is_found_as_it_was_given() {
+        let note = serde_json::json!({ "name": "r", "range": [1, 2] });
+        let written =
+            Checkpoint::new(1, position(1, 4, None), Writer::here()).encode(Some(&note)).unwrap();
+
+        let read = Checkpoint::decode(&written, &origin()).unwrap();
+
+        assert_eq!(read.note, Some(note));
     }
 
     #[test]
@@ -195,7 +223,7 @@ mod tests {
         ) {
             let checkpoint = Checkpoint::new(sequence, position(file, at, in_progress), Writer::here());
 
-            let read = Checkpoint::decode(&checkpoint.encode().unwrap(), &origin()).unwrap();
+            let read = Checkpoint::decode(&checkpoint.encode(None).unwrap(), &origin()).unwrap();
 
             prop_assert_eq!(read, checkpoint);
         }

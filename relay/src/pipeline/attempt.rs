@@ -9,7 +9,7 @@ use tracing::{info, warn};
 use uuid::Uuid;
 
 use super::{
-    PipelineError,
+    Feed, PipelineError,
     halves::{Ended, Halves},
     outage,
     supervisor::{Attempt, Outcome},
@@ -22,38 +22,39 @@ use crate::{
     metrics::Metrics,
     position::Position,
     publish::{self, Committed, PublishError, Publisher, Tenure},
-    source::{self, Advice, Cut, Reading, SourceError},
+    source::{Cut, Reading, SourceError},
     status::{State, Status},
 };
 
 /// What every attempt begins with.
-pub(super) struct Relay {
+pub(super) struct Relay<F> {
+    feed: F,
     config: Config,
     settings: publish::Settings,
     metrics: Metrics,
     status: Status,
     tenure: Tenure,
-    advice: Advice,
     /// Whose binlog was read last.
     server_uuid: Uuid,
     /// A record that could not be published: up to it, one transaction at a time.
     suspect: Option<Suspect>,
 }
 
-impl Relay {
+impl<F: Feed> Relay<F> {
     pub(super) fn new(
+        feed: F,
         config: &Config,
         settings: publish::Settings,
         metrics: Metrics,
         status: Status,
     ) -> Self {
         Self {
+            feed,
             config: config.clone(),
             settings,
             metrics,
             status,
             tenure: Tenure::new(Writer::here()),
-            advice: Advice::default(),
             server_uuid: Uuid::nil(),
             suspect: None,
         }
@@ -66,7 +67,7 @@ struct Publishing {
     start: Position,
 }
 
-impl Attempt for Relay {
+impl<F: Feed> Attempt for Relay<F> {
     async fn run(&mut self, stop: &CancellationToken) -> Outcome {
         let mut progressed = false;
         loop {
@@ -82,7 +83,7 @@ impl Attempt for Relay {
     }
 }
 
-impl Relay {
+impl<F: Feed> Relay<F> {
     /// Whether to begin again at once: more carefully before a record that cannot be published, less
     /// so behind it.
     fn goes_on_after(&mut self, result: &Result<(), PipelineError>) -> bool {
@@ -128,15 +129,7 @@ impl Relay {
         self.status.enter(State::Fencing);
         let (publisher, checkpoint) = self.fence().await?;
         self.status.enter(State::Connecting);
-        let (start, server) =
-            source::find_start(&self.config, checkpoint, &mut self.advice).await?;
-        info!(
-            server_uuid = %server.server_uuid,
-            version = server.version(),
-            coordinates = %start.coordinates,
-            gtid_set = start.gtid_set.as_ref().map(tracing::field::display),
-            "start found"
-        );
+        let start = self.feed.find_start(checkpoint).await?;
         self.spawn(publisher, start)
     }
 
@@ -200,7 +193,7 @@ impl Relay {
             self.metrics.clone(),
             stop_source.clone(),
         );
-        let source = tokio::spawn(source::run(self.config.clone(), Reading { cut, ..follow }));
+        let source = tokio::spawn(self.feed.read(Reading { cut, ..follow }));
         let halves = Halves { source, publisher, stop_source, stop_publisher };
         Ok((Publishing { committed: watched, start }, halves))
     }
@@ -236,6 +229,7 @@ impl Relay {
                 Err(PipelineError::GraceExceeded { grace: limits.shutdown_grace })
             }
             Ended::Source(error) => Err(error.into()),
+            Ended::SourceFinished if F::ENDS => Ok(()),
             Ended::SourceFinished => Err(PipelineError::SourceFinished),
             Ended::SourcePanicked(message) => Err(PipelineError::SourcePanicked { message }),
             Ended::Publisher(error) => Err(error.into()),

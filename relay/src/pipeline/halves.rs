@@ -75,6 +75,21 @@ impl<S, P> Halves<S, P> {
                     (Some(Ok(())), None) | (None, _) => Ended::GraceExceeded,
                 }
             }
+            // All of it was read, which took as long as it took; so may its commit.
+            First::Source(Ok(Ok(()))) => tokio::select! {
+                biased;
+                ended = &mut self.publisher => {
+                    publisher_ended(ended).map_or_else(|failed| failed, |()| Ended::SourceFinished)
+                }
+                () = stop.cancelled() => {
+                    draining();
+                    match self.await_publisher(Instant::now() + grace).await {
+                        Some(Err(failed)) => failed,
+                        Some(Ok(())) => Ended::SourceFinished,
+                        None => Ended::GraceExceeded,
+                    }
+                }
+            },
             First::Source(ended) => {
                 let reason = source_ended(ended);
                 // ORDER: what was read before the source failed is committed before it is read
@@ -294,6 +309,31 @@ mod tests {
         assert_eq!(ended, Ended::Source("connection lost"));
         assert!(!setting.stop_publisher.is_cancelled());
         assert_eq!(start.elapsed(), GRACE / 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn source_that_has_read_everything_waits_for_its_commit() {
+        let setting = Setting::new();
+
+        let ended = setting.run(async { Ok(()) }, setting.publisher_that_drains(GRACE * 100)).await;
+
+        assert_eq!(ended, Ended::SourceFinished);
+        assert!(!setting.stop_publisher.is_cancelled());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn commit_behind_the_end_of_the_source_is_cut_when_asked_to_stop() {
+        let setting = Setting::new();
+        let stop = setting.stop.clone();
+        tokio::spawn(async move {
+            sleep(GRACE * 2).await;
+            stop.cancel();
+        });
+
+        let ended = setting.run(async { Ok(()) }, setting.publisher_that_drains(GRACE * 100)).await;
+
+        assert_eq!(ended, Ended::GraceExceeded);
+        assert!(setting.stop_publisher.is_cancelled());
     }
 
     #[tokio::test(start_paused = true)]

@@ -15,6 +15,7 @@
 
 mod attempt;
 mod error;
+mod feed;
 mod halves;
 mod lag;
 mod outage;
@@ -22,10 +23,15 @@ mod retry;
 mod supervisor;
 mod suspect;
 
+use std::future::pending;
+
 use tokio_util::sync::CancellationToken;
 
-pub use self::error::PipelineError;
 use self::{attempt::Relay, lag::Looker, retry::Retry, supervisor::supervise};
+pub use self::{
+    error::PipelineError,
+    feed::{Feed, Tail},
+};
 use crate::{
     config::Config,
     metrics::Metrics,
@@ -34,15 +40,31 @@ use crate::{
 };
 
 /// Ready to run; nothing is connected yet.
-pub struct Pipeline {
-    relay: Relay,
+pub struct Pipeline<F = Tail> {
+    relay: Relay<F>,
     retry: Retry,
-    looker: Looker,
+    /// Of a feed that never ends: how far behind it is.
+    looker: Option<Looker>,
     status: Status,
 }
 
 impl Pipeline {
+    /// Of the daemon.
     pub fn new(
+        config: &Config,
+        settings: publish::Settings,
+        metrics: Metrics,
+        status: Status,
+    ) -> Self {
+        let looker = Looker::new(config, metrics.clone(), status.clone());
+        let pipeline = Self::of(Tail::new(config), config, settings, metrics, status);
+        Self { looker: Some(looker), ..pipeline }
+    }
+}
+
+impl<F: Feed> Pipeline<F> {
+    pub fn of(
+        feed: F,
         config: &Config,
         settings: publish::Settings,
         metrics: Metrics,
@@ -50,18 +72,24 @@ impl Pipeline {
     ) -> Self {
         let limits = &config.limits;
         Self {
-            looker: Looker::new(config, metrics.clone(), status.clone()),
-            relay: Relay::new(config, settings, metrics, status.clone()),
+            relay: Relay::new(feed, config, settings, metrics, status.clone()),
             retry: Retry::new(limits.retry_backoff_max, limits.retry_time_max),
+            looker: None,
             status,
         }
     }
 
-    /// Publishes until `stop`, or until something fails for good.
+    /// Publishes until `stop`, until the feed ends, or until something fails for good.
     pub async fn run(mut self, stop: CancellationToken) -> Result<(), PipelineError> {
+        let looking = async {
+            match &self.looker {
+                Some(looker) => looker.run().await,
+                None => pending().await,
+            }
+        };
         let ended = tokio::select! {
             ended = supervise(&mut self.relay, self.retry, &self.status, &stop) => ended,
-            never = self.looker.run() => match never {},
+            never = looking => match never {},
         };
         self.status.enter(State::Stopped);
         ended

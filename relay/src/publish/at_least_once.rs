@@ -106,6 +106,6 @@ impl AtLeastOnce {
         self.sequence += 1;
         let checkpoint = Checkpoint::new(self.sequence, self.position.clone(), self.writer.clone());
         self.checkpoint_on_its_way = true;
-        self.outlet.fill_checkpoint(&self.producer, &checkpoint.encode()?)
+        self.outlet.fill_checkpoint(&self.producer, &checkpoint)
     }
 }

@@ -109,7 +109,7 @@ impl Filler {
         batch.advance(&mut self.position);
         self.sequence += 1;
         let checkpoint = Checkpoint::new(self.sequence, self.position.clone(), self.writer.clone());
-        self.outlet.fill_checkpoint(&slot.producer, &checkpoint.encode()?)?;
+        self.outlet.fill_checkpoint(&slot.producer, &checkpoint)?;
         // ORDER: the flush ends before the next transaction's first record is sent, on whatever slot.
         self.outlet.flush(&slot.producer, &batch)?;
         let settled = Settled {

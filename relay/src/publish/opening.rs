@@ -19,16 +19,15 @@ pub(super) fn store(
     stop: &CancellationToken,
 ) -> Result<(), PublishError> {
     let outlet = Outlet::new(Arc::clone(settings), metrics, stop.clone());
-    let value = checkpoint.encode()?;
     match mode {
         Mode::AtLeastOnce(producer) => {
-            outlet.fill_checkpoint(producer, &value)?;
+            outlet.fill_checkpoint(producer, checkpoint)?;
             outlet.flush(producer, &Batch::default())
         }
         Mode::ExactlyOnce(slots) => {
             // ORDER: on slot 0, where the fence says why.
             let Some(slot) = slots.first() else { return Ok(()) };
-            outlet.fill_checkpoint(&slot.producer, &value)?;
+            outlet.fill_checkpoint(&slot.producer, checkpoint)?;
             outlet.flush(&slot.producer, &Batch::default())?;
             slots::commit(settings, slot, stop)?;
             slots::begin(settings, &slot.producer)

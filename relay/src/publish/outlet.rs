@@ -21,7 +21,7 @@ use super::{
     producer::{Outgoing, Producer, Refused, outgoing},
     topics::{Tally, Topics},
 };
-use crate::{metrics::Metrics, record::OutboxRecord, source::Chunk};
+use crate::{checkpoint::Checkpoint, metrics::Metrics, record::OutboxRecord, source::Chunk};
 
 /// The checkpoint record's number within its batch: none of the records'.
 const CHECKPOINT_ORDINAL: usize = usize::MAX;
@@ -78,13 +78,14 @@ impl Outlet {
     pub(super) fn fill_checkpoint(
         &self,
         producer: &Producer,
-        value: &[u8],
+        checkpoint: &Checkpoint,
     ) -> Result<(), PublishError> {
+        let value = checkpoint.encode(self.settings.note.as_deref())?;
         let topic = &self.settings.checkpoint_topic;
         let record = BaseRecord {
             topic: topic.as_str(),
             partition: Some(0),
-            payload: Some(value),
+            payload: Some(value.as_slice()),
             key: Some(self.settings.source.as_bytes()),
             timestamp: None,
             headers: None,

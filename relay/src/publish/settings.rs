@@ -2,6 +2,8 @@
 
 use std::{sync::Arc, time::Duration};
 
+use serde_json::Value;
+
 use super::{batch::BatchLimits, properties::Properties};
 use crate::{
     config::{self, Delivery},
@@ -28,6 +30,8 @@ pub struct Settings {
     pub(crate) checkpoint_interval: Duration,
     pub(crate) replication_factor: i32,
     pub(crate) queue: QueueLimits,
+    /// What every checkpoint says besides the position.
+    pub(crate) note: Option<Arc<Value>>,
 }
 
 /// Limits of librdkafka's own queue, where records wait between `send` and acknowledgement.
@@ -71,6 +75,22 @@ impl Settings {
         self
     }
 
+    /// For something else that publishes from the same source: with transactional ids and a checkpoint
+    /// of its own, under `source`, in `checkpoint_topic`.
+    pub(crate) fn aside(
+        self,
+        source: &str,
+        checkpoint_topic: String,
+    ) -> Result<Self, SettingsError> {
+        let checkpoint_topic = topic_name("source", checkpoint_topic)?;
+        Ok(Self { source: source.into(), checkpoint_topic, ..self })
+    }
+
+    /// Every checkpoint says this too.
+    pub(crate) fn noting(self, note: Value) -> Self {
+        Self { note: Some(Arc::new(note)), ..self }
+    }
+
     /// Checks everything that can be checked without a broker.
     pub fn new(
         source: &str,
@@ -111,6 +131,7 @@ impl Settings {
             checkpoint_topic,
             checkpoint_interval: checkpoint.interval,
             replication_factor: checkpoint.replication_factor,
+            note: None,
         };
         settings.check_client_configs()?;
         Ok(settings)

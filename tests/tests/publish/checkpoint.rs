@@ -35,7 +35,9 @@ fn checkpoint_topic(stage: &Stage) -> String {
 }
 
 fn encoded(sequence: u64, number: u64) -> Vec<u8> {
-    Checkpoint::new(sequence, position(number), Writer::here()).encode().expect("it can be encoded")
+    Checkpoint::new(sequence, position(number), Writer::here())
+        .encode(None)
+        .expect("it can be encoded")
 }
 
 /// Writes records of any key, as one transaction where `commit` says how it ends.
