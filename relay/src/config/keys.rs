@@ -75,6 +75,7 @@ pub const KEYS: &[Key] = &[
     key("outbox[].additional[].alias", HEADER),
     key("outbox[].additional[].format", BINARY_FORMAT),
     key("outbox[].additional[].optional", BOOLEAN),
+    key("outbox[].event_type", NAME),
     key("outbox[].tombstone_on_empty_payload", BOOLEAN),
     key("publish.batch_records_max", "a whole number from 1 to 45000"),
     key("publish.batch_bytes_max", "a size from `64KiB` to `64MiB`"),

@@ -7,7 +7,7 @@ use super::{
     file::SourceFile,
     flags, keys,
     secret::is_secret,
-    tree::Node,
+    tree::{Node, Origin},
     typed::{self, TypeError, TypeErrorKind},
     validate::Violation,
 };
@@ -19,6 +19,17 @@ impl Config {
         environment: impl IntoIterator<Item = (OsString, OsString)>,
         flags: &[Flag],
     ) -> Result<Self, ConfigError> {
+        Self::load_without(&[], file, environment, flags).map(|(config, _)| config)
+    }
+
+    /// The same for a command that does without some required keys. Those that nobody set have the
+    /// value given here, and are answered.
+    pub fn load_without(
+        stand_ins: &[(&'static str, &str)],
+        file: Option<&Path>,
+        environment: impl IntoIterator<Item = (OsString, OsString)>,
+        flags: &[Flag],
+    ) -> Result<(Self, Vec<&'static str>), ConfigError> {
         let file = file.map(SourceFile::read).transpose()?;
         let mut tree = match &file {
             Some(file) => file.parse()?,
@@ -28,7 +39,16 @@ impl Config {
             environment::read(environment).map_err(|problems| ConfigError::Invalid { problems })?;
         tree.overlay(environment);
         tree.overlay(flags::read(flags));
-        Layers { tree, file }.config().map_err(|problems| ConfigError::Invalid { problems })
+        let mut missing = Vec::new();
+        for (key, stand_in) in stand_ins {
+            if tree.get(key).is_none() {
+                let path: Vec<&str> = key.split('.').collect();
+                tree.insert(&path, Node::untyped(*stand_in, Origin::Default));
+                missing.push(*key);
+            }
+        }
+        let config = Layers { tree, file }.config();
+        Ok((config.map_err(|problems| ConfigError::Invalid { problems })?, missing))
     }
 }
 

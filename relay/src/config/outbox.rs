@@ -46,6 +46,11 @@ pub struct OutboxTable {
     /// Further columns and where they go. Default none; Debezium's `type:header:eventType` is
     /// `{ column = "type", placement = "header", alias = "eventType" }`.
     pub additional: Vec<AdditionalField>,
+    /// Column with the event's type, by which `rowpost replay` can choose. Default `type`.
+    pub event_type: String,
+    /// Records keep their event type beside them; it costs a little for each row.
+    #[serde(skip)]
+    pub keeps_event_type: bool,
     /// An empty or blank payload becomes a tombstone too, as NULL always does. Default false: an
     /// empty payload may be meant.
     pub tombstone_on_empty_payload: bool,
@@ -104,6 +109,8 @@ impl Default for OutboxTable {
             timestamp: None,
             topic: "outbox.event.${aggregatetype}".parse().expect("a valid topic template"),
             additional: Vec::new(),
+            event_type: "type".to_owned(),
+            keeps_event_type: false,
             tombstone_on_empty_payload: false,
         }
     }

@@ -140,6 +140,7 @@ pub(super) mod tests {
             value: None,
             headers: Vec::new(),
             timestamp_ms: 0,
+            event_type: None,
         };
         Chunk {
             records: vec![record; records],

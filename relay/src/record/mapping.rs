@@ -47,6 +47,8 @@ pub(super) struct Plan {
     pub(super) topic_slots: Vec<usize>,
     /// The event id's first, then the additional ones in the order of the configuration.
     pub(super) headers: Vec<(Arc<str>, Cell)>,
+    /// Only where records keep it.
+    pub(super) event_type: Option<Cell>,
     pub(super) tombstone_on_empty_payload: bool,
 }
 
@@ -98,6 +100,13 @@ impl Mapping {
                 Placement::Partition => partition_slot = Some(slot),
             }
         }
+        let event_type = match config.keeps_event_type {
+            true => {
+                let slot = resolver.slot(&config.event_type, &EVENT_TYPE)?;
+                Some(Cell { slot, format: BinaryFormat::Raw })
+            }
+            false => None,
+        };
         let plan = Plan {
             names: resolver.names(),
             table: resolver.table,
@@ -110,6 +119,7 @@ impl Mapping {
             topic: config.topic.clone(),
             topic_slots,
             headers,
+            event_type,
             tombstone_on_empty_payload: config.tombstone_on_empty_payload,
         };
         Ok(Self { plan, scratch: Vec::new(), topics: TopicNames::default() })
@@ -159,6 +169,10 @@ const TIMESTAMP: Setting = Setting {
     name: "timestamp",
     repair: "set `timestamp` to the column with the event's time, or leave it out for the time of \
              the commit",
+};
+const EVENT_TYPE: Setting = Setting {
+    name: "event_type",
+    repair: "set `event_type` to the column with the event's type, or choose by something else",
 };
 const TOPIC: Setting = Setting {
     name: "topic",

@@ -16,6 +16,8 @@ pub struct OutboxRecord {
     pub headers: Vec<Header>,
     /// Milliseconds since the epoch; the transaction's commit time unless a column says otherwise.
     pub timestamp_ms: i64,
+    /// What kind of event it is, where somebody wants to choose by it. Not sent.
+    pub event_type: Option<Vec<u8>>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -54,6 +54,10 @@ impl<'a> OutboxRow<'a> {
             value: self.payload(scratch)?,
             headers,
             timestamp_ms: self.timestamp_ms(commit_timestamp_us)?,
+            event_type: match self.plan.event_type {
+                Some(cell) => self.bytes(cell, scratch)?,
+                None => None,
+            },
         })
     }
 

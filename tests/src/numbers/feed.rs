@@ -69,6 +69,7 @@ pub fn chunk(topic: &Arc<str>, start: u64, end: u64) -> Chunk {
                 value: Some(number.to_string().into_bytes()),
             }],
             timestamp_ms: i64::try_from(now_us() / 1_000).expect("the clock is near the epoch"),
+            event_type: None,
         })
         .collect();
     Chunk {

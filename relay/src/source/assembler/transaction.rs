@@ -162,6 +162,7 @@ mod tests {
             value: Some(vec![value]),
             headers: Vec::new(),
             timestamp_ms: 0,
+            event_type: None,
         }
     }
 
