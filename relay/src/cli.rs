@@ -3,7 +3,7 @@
 //! Flags only carry texts to `config`, which types and validates them as it does the file and the
 //! environment: one set of messages for all three.
 
-use std::path::PathBuf;
+use std::{num::NonZeroU32, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -29,6 +29,12 @@ pub enum Command {
     /// Prints one line for each check, with the repair of what failed. Exit code 0: all is well, or
     /// there are only warnings; 69: something failed.
     Check(CheckArgs),
+    /// Publish a part of the binlog once more, beside the daemon or without it.
+    ///
+    /// Exactly once as well: killed or stopped, it goes on with --resume. Records are byte for byte what
+    /// the daemon published, with one header more: replayed, whose value is the replay's name. Exit code
+    /// 0: finished; 75: stopped before its end.
+    Replay(Box<ReplayArgs>),
     /// Print what a running relay says of itself.
     Status(StatusArgs),
 }
@@ -83,6 +89,73 @@ pub enum CheckFormat {
     #[default]
     Table,
     Json,
+}
+
+#[derive(Debug, Args)]
+pub struct ReplayArgs {
+    #[command(flatten)]
+    pub config: ConfigArgs,
+    /// Where to begin: earliest, file:position, a GTID set (everything not in it), a time
+    /// (2026-11-22T10:00:00Z) or a duration ago (90m).
+    #[arg(long, value_name = "POINT", required_unless_present = "resume")]
+    pub from: Option<String>,
+    /// Where to end, in the same forms; of a GTID set, nothing outside of it [default: now, the end at
+    /// the moment of starting].
+    #[arg(long, value_name = "POINT")]
+    pub until: Option<String>,
+    /// Only events with this table, key, type or id; may be repeated: of one name any, of different
+    /// names all must be met.
+    #[arg(long = "where", value_name = "NAME=VALUE")]
+    pub selection: Vec<String>,
+    /// Publish to topics of other names: this before the usual ones.
+    #[arg(long, value_name = "PREFIX")]
+    pub to_topic_prefix: Option<String>,
+    /// Records per second, on average [default: as fast as it goes].
+    #[arg(long, value_name = "RECORDS")]
+    pub rate: Option<NonZeroU32>,
+    /// Only say what would be published where. Needs no Kafka.
+    #[arg(long, conflicts_with = "resume")]
+    pub dry_run: bool,
+    /// The replay's name, by which it can be resumed [default: made of what is replayed].
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<String>,
+    /// Go on with the replay of that name, as it was begun.
+    #[arg(long, requires = "name")]
+    pub resume: bool,
+    /// Read binlog files in a folder instead of a server: as the server wrote them or mysqlbinlog --raw
+    /// fetched them, also .gz and .zst.
+    #[arg(long, value_name = "DIR")]
+    pub binlog_dir: Option<PathBuf>,
+    /// The files' name without the number, where the folder holds several series.
+    #[arg(long, value_name = "NAME", requires = "binlog_dir")]
+    pub binlog_series: Option<String>,
+    /// Where the binlog names no columns: take those of the present table even if it was altered since.
+    #[arg(long)]
+    pub trust_present_columns: bool,
+}
+
+impl ReplayArgs {
+    /// Loads the configuration. A dry run does without Kafka, and files do without a server: whether
+    /// one is named all the same is the second answer.
+    pub fn load(&self) -> Result<(Config, bool), ConfigError> {
+        const NOBODY: (&str, &str) = ("mysql.url", "mysql://nobody@nowhere.invalid");
+        const NO_KAFKA: (&str, &str) = ("kafka.bootstrap_servers", "nowhere.invalid:9092");
+        let mut stand_ins = Vec::new();
+        // A resumed one may be of files, and then says so itself.
+        if self.binlog_dir.is_some() || self.resume {
+            stand_ins.push(NOBODY);
+        }
+        if self.dry_run {
+            stand_ins.push(NO_KAFKA);
+        }
+        let (config, missing) = Config::load_without(
+            &stand_ins,
+            self.config.config.as_deref(),
+            std::env::vars_os(),
+            &self.config.flags(),
+        )?;
+        Ok((config, !missing.contains(&NOBODY.0)))
+    }
 }
 
 #[derive(Debug, Args)]

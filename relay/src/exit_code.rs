@@ -6,6 +6,7 @@ use crate::{
     failure::Failure,
     pipeline::PipelineError,
     publish::{PublishError, RecordError},
+    replay::ReplayError,
     source::{SourceError, mysql::ConnectionError, server::ServerError},
 };
 
@@ -44,7 +45,31 @@ impl From<&Failure> for ExitCode {
             Failure::Config(_) | Failure::Settings(_) | Failure::Http(_) => Self::Usage,
             Failure::Logging(_) | Failure::Runtime(_) | Failure::Output(_) => Self::Internal,
             Failure::Pipeline(error) => error.into(),
+            Failure::Replay(error) => error.into(),
             Failure::Check(_) | Failure::Status(_) => Self::Unavailable,
+        }
+    }
+}
+
+impl From<&ReplayError> for ExitCode {
+    fn from(error: &ReplayError) -> Self {
+        match error {
+            ReplayError::Point(_)
+            | ReplayError::Selection(_)
+            | ReplayError::Name { .. }
+            | ReplayError::Prefix { .. }
+            | ReplayError::Backwards { .. }
+            | ReplayError::Unfinished { .. }
+            | ReplayError::Finished { .. }
+            | ReplayError::NoSuchReplay { .. }
+            | ReplayError::NoServer { .. }
+            | ReplayError::OtherArguments { .. }
+            | ReplayError::Settings(_) => Self::Usage,
+            ReplayError::Malformed { .. } | ReplayError::Files(_) => Self::Unavailable,
+            ReplayError::NotEncodable(_) | ReplayError::BrokeOff => Self::Internal,
+            ReplayError::Source(error) => error.into(),
+            ReplayError::Checkpoint(error) => error.into(),
+            ReplayError::Stopped { .. } => Self::TryAgain,
         }
     }
 }

@@ -6,7 +6,8 @@ use tracing::error;
 
 use crate::{
     check::CheckFailed, config::ConfigError, error::Chain, exit_code::ExitCode, http::BindError,
-    logging::LoggingError, pipeline::PipelineError, publish::SettingsError, status::StatusError,
+    logging::LoggingError, pipeline::PipelineError, publish::SettingsError, replay::ReplayError,
+    status::StatusError,
 };
 
 /// Everything that a command can end with; `exit_code` gives each its number.
@@ -26,6 +27,8 @@ pub enum Failure {
     Pipeline(#[from] PipelineError),
     #[error(transparent)]
     Check(#[from] CheckFailed),
+    #[error(transparent)]
+    Replay(#[from] ReplayError),
     #[error(transparent)]
     Status(#[from] StatusError),
     #[error("standard output cannot be written to")]
@@ -48,6 +51,7 @@ impl Failure {
             | Self::Http(_)
             | Self::Runtime(_)
             | Self::Check(_)
+            | Self::Replay(_)
             | Self::Status(_)
             | Self::Output(_) => say(&format!("rowpost: {}", Chain(&self))),
         }

@@ -23,6 +23,8 @@ pub mod metrics; // typed handles of every metric
 
 pub mod pipeline; // source and publisher, started, watched, started again
 
+pub mod replay; // a part of the binlog, published once more
+
 pub mod shutdown; // leaving in order
 
 pub mod status; // what the relay says of itself

@@ -21,17 +21,25 @@ pub enum LoggingError {
 
 /// Once, before the first line is logged.
 pub fn init(log: &Log) -> Result<(), LoggingError> {
+    init_with(log, io::stderr)
+}
+
+/// The same, where lines have to make their way around something else on standard error.
+pub fn init_with<W: io::Write>(
+    log: &Log,
+    writer: impl Fn() -> W + Send + Sync + 'static,
+) -> Result<(), LoggingError> {
     let filter = EnvFilter::builder().parse(&log.filter)?;
     let lines: Box<dyn Layer<Registry> + Send + Sync> = match log.format {
         LogFormat::Text => {
             let colour = io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-            fmt::layer().with_writer(io::stderr).with_ansi(colour).boxed()
+            fmt::layer().with_writer(writer).with_ansi(colour).boxed()
         }
         LogFormat::Json => fmt::layer()
             .json()
             .flatten_event(true)
             .with_current_span(false)
-            .with_writer(io::stderr)
+            .with_writer(writer)
             .boxed(),
     };
     // A filter for everything, not for this layer alone: tracing-subscriber's filters of single layers

@@ -6,13 +6,14 @@ use clap::Parser;
 use prometheus_client::registry::Registry;
 use rowpost::{
     check,
-    cli::{CheckArgs, Cli, Command, ConfigArgs},
+    cli::{CheckArgs, Cli, Command, ConfigArgs, ReplayArgs},
     exit_code::ExitCode,
     failure::Failure,
     http::{self, Shown},
     logging,
     metrics::Metrics,
     pipeline::Pipeline,
+    replay,
     shutdown::Signals,
     status::{self, Status},
 };
@@ -33,6 +34,7 @@ fn main() -> std::process::ExitCode {
     let ended = match cli.command {
         Command::Run(args) => run(&args),
         Command::Check(args) => check(&args),
+        Command::Replay(args) => replay(&args),
         Command::Status(args) => {
             let listen = env::var("ROWPOST_HTTP__LISTEN").ok();
             status::command::run(&args, listen.as_deref(), io::stdout())
@@ -77,6 +79,14 @@ fn check(args: &CheckArgs) -> Result<(), Failure> {
     let settings = config.publish_settings()?;
     let checks = runtime()?.block_on(check::collect(&config, settings));
     check::conclude(&checks, args.format, io::stdout())
+}
+
+fn replay(args: &ReplayArgs) -> Result<(), Failure> {
+    let runtime = runtime()?;
+    let ended = runtime.block_on(replay::run(args, io::stdout()));
+    // A thread that still waits for a broker holds nobody up.
+    runtime.shutdown_background();
+    ended
 }
 
 /// Two threads: one decodes, one is left for HTTP and for the end of waits. Publishing has its own.

@@ -16,6 +16,7 @@ mod outbox_row;
 mod template;
 mod topic_name;
 
+pub(crate) use self::topic_name::check_topic_name;
 pub use self::{
     error::{ColumnNames, MappingError, RecordError, RowName},
     mapping::Mapping,

@@ -50,6 +50,6 @@ pub use self::{
     reader::{Reading, run},
     search::Search,
     session::{Cut, Origin},
-    start::{StartError, find_start},
+    start::{StartError, find_start, inspect},
     watcher::{EndOfBinlog, Watcher},
 };

@@ -59,7 +59,7 @@ pub enum StartError {
     )]
     OtherServer { expected: Uuid, actual: Uuid },
     #[error(
-        "mysql.start is a GTID set, but gtid_mode is not ON on the source; name `file:position`"
+        "a GTID set names no place on a source whose gtid_mode is not ON; name `file:position`"
     )]
     NoGtids,
 }
@@ -87,14 +87,20 @@ pub async fn find_start(
     checkpoint: Option<Position>,
     advice: &mut Advice,
 ) -> Result<(Position, ServerFacts), SourceError> {
+    let server = inspect(config, advice).await?;
+    let start = resolve(checkpoint, &config.mysql.start, &server)?;
+    Ok((start, server))
+}
+
+/// Asks the server whether it is fit to be read, and what it has.
+pub async fn inspect(config: &Config, advice: &mut Advice) -> Result<ServerFacts, SourceError> {
     let mut connection = Connection::open(&ConnectOptions::new(&config.mysql)).await?;
     let checks = preflight::run(&mut connection, &config.outbox).await?;
     advice.give(&checks);
     preflight::ensure_fit(checks)?;
     let server = ServerFacts::query(&mut connection).await?;
     connection.close().await;
-    let start = resolve(checkpoint, &config.mysql.start, &server)?;
-    Ok((start, server))
+    Ok(server)
 }
 
 /// Where to read from: the checkpoint if there is one, else what the policy says.
