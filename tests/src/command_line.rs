@@ -1,6 +1,6 @@
-//! Commands of `rowpost` that end by themselves: `check`, `status`.
+//! Commands of `rowpost` that end by themselves: `check`, `replay`, `status`.
 
-use std::fs;
+use std::{fs, process::Command};
 
 use anyhow::{Context, Result};
 use rowpost_servers::{cache::Cache, run_directory};
@@ -23,6 +23,25 @@ pub struct Said {
 pub async fn rowpost(arguments: &[&str]) -> Result<Said> {
     let mut command = relay::command(&relay::binary().await?);
     command.args(arguments);
+    run(command).await
+}
+
+/// The same with `--config FILE` behind the arguments.
+pub async fn rowpost_with(config: &RelayConfig, arguments: &[&str]) -> Result<Said> {
+    run(command(config, arguments).await?).await
+}
+
+/// `rowpost ARGUMENTS --config FILE`, to be run by whoever asks for it.
+pub async fn command(config: &RelayConfig, arguments: &[&str]) -> Result<Command> {
+    let directory = run_directory::subfolder(&Cache::open()?, "command")?;
+    let file = directory.join("rowpost.toml");
+    fs::write(&file, config.toml())?;
+    let mut command = relay::command(&relay::binary().await?);
+    command.args(arguments).arg("--config").arg(file);
+    Ok(command)
+}
+
+async fn run(mut command: Command) -> Result<Said> {
     blocking(move || {
         let output = command.output().context("cannot run rowpost")?;
         Ok(Said {
@@ -32,13 +51,4 @@ pub async fn rowpost(arguments: &[&str]) -> Result<Said> {
         })
     })
     .await
-}
-
-/// The same with `--config FILE` behind the arguments.
-pub async fn rowpost_with(config: &RelayConfig, arguments: &[&str]) -> Result<Said> {
-    let directory = run_directory::subfolder(&Cache::open()?, "command")?;
-    let file = directory.join("rowpost.toml");
-    fs::write(&file, config.toml())?;
-    let file = file.to_string_lossy();
-    rowpost(&[arguments, &["--config", &file]].concat()).await
 }

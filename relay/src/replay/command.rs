@@ -28,7 +28,7 @@ use crate::{
     publish,
     record::check_topic_name,
     shutdown::Signals,
-    source::{Advice, binlog_files::BinlogFolder, inspect},
+    source::{binlog_files::BinlogFolder, look},
     status::Status,
 };
 
@@ -165,8 +165,10 @@ impl Replay<'_> {
         let checkpoint = newest(settings.clone()).await?;
         let checkpoint =
             checkpoint.ok_or_else(|| ReplayError::NoSuchReplay { name: name.to_owned() })?;
-        let description = Description::of_note(name, checkpoint.note)?;
+        let mut description = Description::of_note(name, checkpoint.note)?;
         self.ensure_same(&description)?;
+        // Somebody may have looked at the table since it was refused.
+        description.asked.trust_present_columns |= self.args.trust_present_columns;
         let is_finished = description.is_finished_at(&checkpoint.position);
         let folder = folder(&description.asked)?;
         if folder.is_none() && !self.has_server {
@@ -256,7 +258,7 @@ impl Replay<'_> {
         Ok(match folder {
             Some(folder) => Extent::in_files(folder, &description.range),
             None => {
-                let server = inspect(&self.config, &mut Advice::default()).await?;
+                let server = look(&self.config).await.map_err(ReplayError::Source)?;
                 Extent::on_server(&server.files, &description.range)
             }
         })

@@ -9,9 +9,9 @@ use crate::{
     config::Config,
     position::{BinlogCoordinates, GtidSet},
     source::{
-        Advice, Search, SourceError, StartError,
+        Search, SourceError, StartError,
         binlog_files::{BinlogFiles, BinlogFilesError, BinlogFolder, FilesStart},
-        inspect,
+        look,
         mysql::{ConnectOptions, Replica},
         server::ServerFacts,
         start,
@@ -24,7 +24,7 @@ pub(super) async fn on_server(
     from: &Point,
     until: &Point,
 ) -> Result<Range, ReplayError> {
-    let server = inspect(config, &mut Advice::default()).await?;
+    let server = look(config).await?;
     let connect = ConnectOptions::new(&config.mysql);
     let replica = Replica { server_id: config.server_id(), uuid: Uuid::new_v4() };
     let heartbeat = config.mysql.heartbeat_interval;

@@ -50,6 +50,6 @@ pub use self::{
     reader::{Reading, run},
     search::Search,
     session::{Cut, Origin},
-    start::{StartError, find_start, inspect},
+    start::{StartError, find_start, look},
     watcher::{EndOfBinlog, Watcher},
 };

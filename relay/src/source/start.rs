@@ -87,17 +87,19 @@ pub async fn find_start(
     checkpoint: Option<Position>,
     advice: &mut Advice,
 ) -> Result<(Position, ServerFacts), SourceError> {
-    let server = inspect(config, advice).await?;
-    let start = resolve(checkpoint, &config.mysql.start, &server)?;
-    Ok((start, server))
-}
-
-/// Asks the server whether it is fit to be read, and what it has.
-pub async fn inspect(config: &Config, advice: &mut Advice) -> Result<ServerFacts, SourceError> {
     let mut connection = Connection::open(&ConnectOptions::new(&config.mysql)).await?;
     let checks = preflight::run(&mut connection, &config.outbox).await?;
     advice.give(&checks);
     preflight::ensure_fit(checks)?;
+    let server = ServerFacts::query(&mut connection).await?;
+    connection.close().await;
+    let start = resolve(checkpoint, &config.mysql.start, &server)?;
+    Ok((start, server))
+}
+
+/// Asks the server what it has.
+pub async fn look(config: &Config) -> Result<ServerFacts, SourceError> {
+    let mut connection = Connection::open(&ConnectOptions::new(&config.mysql)).await?;
     let server = ServerFacts::query(&mut connection).await?;
     connection.close().await;
     Ok(server)
