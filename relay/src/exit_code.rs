@@ -69,7 +69,7 @@ impl From<&ReplayError> for ExitCode {
             ReplayError::NotEncodable(_) | ReplayError::BrokeOff => Self::Internal,
             ReplayError::Source(error) => error.into(),
             ReplayError::Checkpoint(error) => error.into(),
-            ReplayError::Stopped { .. } => Self::TryAgain,
+            ReplayError::Stopped { .. } | ReplayError::StoppedBefore => Self::TryAgain,
         }
     }
 }

@@ -61,7 +61,7 @@ impl Replay<'_> {
     async fn run(&self, stop: CancellationToken, mut output: impl Write) -> Result<(), Failure> {
         let described = tokio::select! {
             described = self.describe() => described?,
-            () = stop.cancelled() => return Ok(()),
+            () = stop.cancelled() => return Err(ReplayError::StoppedBefore.into()),
         };
         let Described { description, folder, settings, is_finished } = described;
         let description = Arc::new(description);
@@ -78,7 +78,7 @@ impl Replay<'_> {
             let counting = dry_run::run(&feed, &self.config, self.metrics.clone(), stop);
             let tally = Box::pin(counting).await.map_err(ReplayError::Source)?;
             if stopped.is_cancelled() {
-                return Ok(());
+                return Err(ReplayError::StoppedBefore.into());
             }
             output.write_all(tally.to_string().as_bytes())?;
             return Ok(());

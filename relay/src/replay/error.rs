@@ -63,6 +63,8 @@ pub enum ReplayError {
          --resume --name {name}`"
     )]
     Stopped { name: String, at: BinlogCoordinates },
+    #[error("stopped before anything was published")]
+    StoppedBefore,
     #[error("a look at files or at Kafka broke off")]
     BrokeOff,
 }

@@ -4,6 +4,7 @@ use std::{process::Stdio, time::Duration};
 
 use anyhow::Result;
 use rowpost_tests::{Random, Setup, command_line, needs};
+use rustix::process::{Pid, Signal, kill_process};
 
 use crate::{
     case::Case,
@@ -11,7 +12,7 @@ use crate::{
     replay::{assert_replayed, moment, replay},
 };
 
-const ROWS: usize = 40_000;
+const ROWS: usize = 20_000;
 
 /// Transactions of one row, of many, and one that leaves in parts.
 #[tokio::test(flavor = "multi_thread")]
@@ -52,7 +53,7 @@ async fn replay_that_is_killed_again_and_again_loses_and_doubles_nothing() -> Re
     case.create_topic(&topic, 1).await?;
     let mut random = Random::from_environment();
     let begun = [&range[..], &["--name", "killed", "--to-topic-prefix", "killed."]].concat();
-    let slowly = ["--rate", "12000"];
+    let slowly = ["--rate", "7000"];
     let resumed = ["--resume", "--name", "killed"];
     let (mut kills, mut has_begun) = (0, false);
     loop {
@@ -70,8 +71,15 @@ async fn replay_that_is_killed_again_and_again_loses_and_doubles_nothing() -> Re
             }
             continue;
         }
-        child.kill()?;
-        child.wait()?;
+        if kills % 4 == 3 {
+            // Ctrl-C: what was read is committed, and the exit code says that there is more.
+            kill_process(Pid::from_child(&child), Signal::INT)?;
+            let code = child.wait()?.code();
+            assert!(matches!(code, Some(75 | 0)), "{code:?}");
+        } else {
+            child.kill()?;
+            child.wait()?;
+        }
         kills += 1;
         has_begun = true;
         assert!(kills < 60, "it does not come to its end");
