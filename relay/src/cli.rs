@@ -37,6 +37,9 @@ pub enum Command {
     Replay(Box<ReplayArgs>),
     /// Print what a running relay says of itself.
     Status(StatusArgs),
+    /// Show the checkpoint, or move it.
+    #[command(subcommand)]
+    Position(PositionCommand),
 }
 
 /// Flags go over environment variables (ROWPOST_<SECTION>__<KEY>), these over the config file.
@@ -169,6 +172,47 @@ pub struct StatusArgs {
     pub ready: bool,
     #[arg(long, value_enum, default_value_t)]
     pub format: StatusFormat,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum PositionCommand {
+    /// Print the checkpoint, how far the server is ahead of it, and how far the oldest binlog file is
+    /// behind. Only reads; a relay may run.
+    Show(PositionShowArgs),
+    /// Write a new checkpoint. Says first what is left out or published once more.
+    ///
+    /// Waits for a little longer than checkpoint.interval to see that no relay runs. Exit code 64: it is
+    /// no position between two transactions, or --yes is missing; 69: a relay runs, or the server does
+    /// not have it.
+    Set(PositionSetArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct PositionShowArgs {
+    #[command(flatten)]
+    pub config: ConfigArgs,
+    /// For programs.
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct PositionSetArgs {
+    /// earliest, latest, file:position, a GTID set (everything in it counts as published), or
+    /// past:file:position, the end of the transaction around that place.
+    #[arg(value_name = "POSITION")]
+    pub position: String,
+    #[command(flatten)]
+    pub config: ConfigArgs,
+    /// Only say what it would do.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Leave transactions out, or publish some once more, without being asked.
+    #[arg(long)]
+    pub yes: bool,
+    /// Do not look whether a relay runs: shut it out. It ends with exit code 69.
+    #[arg(long)]
+    pub force: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]

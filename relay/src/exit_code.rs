@@ -5,6 +5,7 @@ use crate::{
     checkpoint::CheckpointError,
     failure::Failure,
     pipeline::PipelineError,
+    position_command::PositionError,
     publish::{PublishError, RecordError},
     replay::ReplayError,
     source::{SourceError, mysql::ConnectionError, server::ServerError},
@@ -47,6 +48,7 @@ impl From<&Failure> for ExitCode {
             Failure::Pipeline(error) => error.into(),
             Failure::Replay(error) => error.into(),
             Failure::Check(_) | Failure::Status(_) => Self::Unavailable,
+            Failure::Position(error) => error.into(),
         }
     }
 }
@@ -90,11 +92,31 @@ impl From<&PipelineError> for ExitCode {
     }
 }
 
+impl From<&PositionError> for ExitCode {
+    fn from(error: &PositionError) -> Self {
+        match error {
+            PositionError::Settings(_)
+            | PositionError::NotAPosition { .. }
+            | PositionError::NotABoundary { .. }
+            | PositionError::NothingThere { .. }
+            | PositionError::NotConfirmed
+            | PositionError::NothingToFenceWith => Self::Usage,
+            PositionError::NotServed(_)
+            | PositionError::RelayRuns { .. }
+            | PositionError::Moved { .. } => Self::Unavailable,
+            PositionError::Checkpoint(error) => error.into(),
+            PositionError::Publish(error) => error.into(),
+            PositionError::Source(error) => error.into(),
+        }
+    }
+}
+
 impl From<&PublishError> for ExitCode {
     fn from(error: &PublishError) -> Self {
         match error {
             PublishError::Fenced { .. }
             | PublishError::AnotherRelay { .. }
+            | PublishError::PositionSet { .. }
             | PublishError::Broker(_) => Self::Unavailable,
             PublishError::Stopped => Self::TryAgain,
             PublishError::Settings(_) => Self::Usage,

@@ -6,8 +6,8 @@ use tracing::error;
 
 use crate::{
     check::CheckFailed, config::ConfigError, error::Chain, exit_code::ExitCode, http::BindError,
-    logging::LoggingError, pipeline::PipelineError, publish::SettingsError, replay::ReplayError,
-    status::StatusError,
+    logging::LoggingError, pipeline::PipelineError, position_command::PositionError,
+    publish::SettingsError, replay::ReplayError, status::StatusError,
 };
 
 /// Everything that a command can end with; `exit_code` gives each its number.
@@ -29,6 +29,8 @@ pub enum Failure {
     Check(#[from] CheckFailed),
     #[error(transparent)]
     Replay(#[from] ReplayError),
+    #[error(transparent)]
+    Position(#[from] PositionError),
     #[error(transparent)]
     Status(#[from] StatusError),
     #[error("standard output cannot be written to")]
@@ -52,6 +54,7 @@ impl Failure {
             | Self::Runtime(_)
             | Self::Check(_)
             | Self::Replay(_)
+            | Self::Position(_)
             | Self::Status(_)
             | Self::Output(_) => say(&format!("rowpost: {}", Chain(&self))),
         }

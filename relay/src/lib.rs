@@ -31,6 +31,8 @@ pub mod status; // what the relay says of itself
 
 pub mod http; // metrics, health and status over HTTP
 
+pub mod position_command; // the checkpoint, shown and set
+
 pub mod check; // what the relay needs of its servers
 
 pub mod error; // retry or halt

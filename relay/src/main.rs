@@ -6,14 +6,14 @@ use clap::Parser;
 use prometheus_client::registry::Registry;
 use rowpost::{
     check,
-    cli::{CheckArgs, Cli, Command, ConfigArgs, ReplayArgs},
+    cli::{CheckArgs, Cli, Command, ConfigArgs, PositionCommand, ReplayArgs},
     exit_code::ExitCode,
     failure::Failure,
     http::{self, Shown},
     logging,
     metrics::Metrics,
     pipeline::Pipeline,
-    replay,
+    position_command, replay,
     shutdown::Signals,
     status::{self, Status},
 };
@@ -35,6 +35,7 @@ fn main() -> std::process::ExitCode {
         Command::Run(args) => run(&args),
         Command::Check(args) => check(&args),
         Command::Replay(args) => replay(&args),
+        Command::Position(command) => position(&command),
         Command::Status(args) => {
             let listen = env::var("ROWPOST_HTTP__LISTEN").ok();
             status::command::run(&args, listen.as_deref(), io::stdout())
@@ -87,6 +88,20 @@ fn replay(args: &ReplayArgs) -> Result<(), Failure> {
     // A thread that still waits for a broker holds nobody up.
     runtime.shutdown_background();
     ended
+}
+
+fn position(command: &PositionCommand) -> Result<(), Failure> {
+    let runtime = runtime()?;
+    match command {
+        PositionCommand::Show(args) => {
+            let config = args.config.load()?;
+            runtime.block_on(position_command::show(&config, args.json, io::stdout()))
+        }
+        PositionCommand::Set(args) => {
+            let config = args.config.load()?;
+            runtime.block_on(position_command::set(&config, args, io::stdout()))
+        }
+    }
 }
 
 /// Two threads: one decodes, one is left for HTTP and for the end of waits. Publishing has its own.

@@ -19,5 +19,5 @@ pub use self::{
     record::{Checkpoint, RecordOrigin},
     store::Store,
     topic::TopicFound,
-    writer::Writer,
+    writer::{Role, Writer},
 };

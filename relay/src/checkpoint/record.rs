@@ -133,7 +133,10 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::position::{BinlogCoordinates, InProgress};
+    use crate::{
+        checkpoint::Role,
+        position::{BinlogCoordinates, InProgress},
+    };
 
     fn origin() -> RecordOrigin {
         RecordOrigin { topic: "rowpost.shop.checkpoint".to_owned(), kafka_offset: 4711 }
@@ -146,6 +149,7 @@ mod tests {
                 file: format!("bin-log.{file:06}").into(),
                 position: at,
             },
+            file_begun: None,
             gtid_set: None,
             in_progress: in_progress.map(|outbox_rows| InProgress { gtid: None, outbox_rows }),
         }
@@ -157,7 +161,12 @@ mod tests {
             sequence: 42,
             position: position(3, 1_234, Some(10)),
             committed_at: "2026-11-22T10:00:00.25Z".parse().unwrap(),
-            writer: Writer { instance: Uuid::from_u128(9), host: "relay-1".to_owned(), pid: 17 },
+            writer: Writer {
+                instance: Uuid::from_u128(9),
+                host: "relay-1".to_owned(),
+                pid: 17,
+                role: Role::Relay,
+            },
             relay_version: "0.1.0".to_owned(),
             note: None,
         };
@@ -169,6 +178,18 @@ mod tests {
             r#"{"version":1,"sequence":42,"position":{"server_uuid":"00000000-0000-0000-0000-000000000007","coordinates":{"file":"bin-log.000003","position":1234},"gtid_set":null,"in_progress":{"outbox_rows":10}},"committed_at":"2026-11-22T10:00:00.25Z","writer":{"instance":"00000000-0000-0000-0000-000000000009","host":"relay-1","pid":17},"relay_version":"0.1.0"}"#
         );
         assert_eq!(Checkpoint::decode(written.as_bytes(), &origin()).unwrap(), checkpoint);
+    }
+
+    #[test]
+    fn role_is_written_where_it_is_not_a_relays_and_one_of_a_later_version_is_read() {
+        let checkpoint = Checkpoint::new(1, position(1, 4, None), Writer::new(Role::PositionSet));
+        let written = String::from_utf8(checkpoint.encode(None).unwrap()).unwrap();
+
+        assert!(written.contains(r#""role":"position-set""#), "{written}");
+        assert_eq!(Checkpoint::decode(written.as_bytes(), &origin()).unwrap(), checkpoint);
+        let later = written.replace("position-set", "something-else");
+        let later = Checkpoint::decode(later.as_bytes(), &origin()).unwrap();
+        assert_eq!(later.writer.role, Role::Unknown);
     }
 
     #[test]

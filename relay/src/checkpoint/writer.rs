@@ -15,18 +15,48 @@ pub struct Writer {
     pub host: String,
     /// For people.
     pub pid: u32,
+    #[serde(default, skip_serializing_if = "Role::is_relay")]
+    pub role: Role,
+}
+
+/// As what a process writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Role {
+    #[default]
+    Relay,
+    /// `rowpost position set`.
+    PositionSet,
+    /// Of a later version.
+    #[serde(other)]
+    Unknown,
+}
+
+impl Role {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+    fn is_relay(&self) -> bool {
+        *self == Self::Relay
+    }
 }
 
 impl Writer {
-    /// A new one, in this process.
+    /// A new relay, in this process.
     pub fn here() -> Self {
+        Self::new(Role::Relay)
+    }
+
+    pub fn new(role: Role) -> Self {
         let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
-        Self { instance: Uuid::new_v4(), host, pid: process::id() }
+        Self { instance: Uuid::new_v4(), host, pid: process::id(), role }
     }
 }
 
 impl fmt::Display for Writer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "process {} on host {}", self.pid, self.host)
+        let role = match self.role {
+            Role::Relay | Role::Unknown => "",
+            Role::PositionSet => "`rowpost position set`, ",
+        };
+        write!(f, "{role}process {} on host {}", self.pid, self.host)
     }
 }

@@ -48,6 +48,7 @@ pub const KEYS: &[Key] = &[
     key("mysql.password_file", "the path of a file that holds the password"),
     key("mysql.server_id", "a whole number from 1 to 4294967295"),
     key("mysql.start", "`earliest`, `latest`, `file:position` or a GTID set").flag("--start"),
+    key("mysql.on_position_lost", "`halt` or `earliest`"),
     key("mysql.heartbeat_interval", "a duration from `100ms` to `1h`"),
     key("mysql.connect_timeout", "a duration from `100ms` to `5m`"),
     key("mysql.tls.required", BOOLEAN),

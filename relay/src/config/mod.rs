@@ -37,7 +37,7 @@ pub use self::{
     error::{ConfigError, Problem, SyntaxError},
     flags::Flag,
     kafka::{Kafka, Properties},
-    mysql::{Mysql, StartPolicy, Tls},
+    mysql::{Mysql, OnPositionLost, StartPolicy, Tls},
     outbox::{AdditionalField, BinaryFormat, OutboxTable, Placement},
     relay::{Checkpoint, Delivery, Http, Limits, Log, LogFormat, Publish},
     secret::{MysqlUrl, MysqlUrlError, REDACTED},

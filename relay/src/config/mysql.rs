@@ -25,6 +25,9 @@ pub struct Mysql {
     /// Where to begin when there is no checkpoint yet.
     #[serde(default)]
     pub start: StartPolicy,
+    /// What to do where the source does not have the checkpoint's position any more.
+    #[serde(default)]
+    pub on_position_lost: OnPositionLost,
     /// How often an idle source says that it is alive. A connection silent for three of these is
     /// taken for dead, so it bounds how long a half-open TCP connection goes unnoticed.
     #[serde(with = "humantime_serde", default = "default_heartbeat_interval")]
@@ -65,6 +68,17 @@ pub enum StartPolicy {
     Coordinates(crate::position::BinlogCoordinates),
     /// Everything that is not in this GTID set.
     GtidSet(crate::position::GtidSet),
+}
+
+/// What follows when the position is lost: purged, or the binlog was reset.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnPositionLost {
+    /// A person decides.
+    #[default]
+    Halt,
+    /// The oldest that there is, wherever that repeats nothing; halt where it could.
+    Earliest,
 }
 
 fn default_heartbeat_interval() -> Duration {

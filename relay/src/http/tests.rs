@@ -43,6 +43,7 @@ impl Relay {
             position: Position {
                 server_uuid: Uuid::from_u128(7),
                 coordinates: "bin-log.000042:1234".parse().unwrap(),
+                file_begun: None,
                 gtid_set: None,
                 in_progress: None,
             },

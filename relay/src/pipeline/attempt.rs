@@ -1,6 +1,6 @@
 //! One attempt: fence, read the checkpoint, find the start, then both halves side by side.
 
-use std::{pin::pin, sync::Arc, thread};
+use std::{pin::pin, sync::Arc, thread, time::Instant};
 
 use jiff::Timestamp;
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
@@ -12,6 +12,7 @@ use super::{
     Feed, PipelineError,
     halves::{Ended, Halves},
     outage,
+    patience::Patience,
     supervisor::{Attempt, Outcome},
     suspect::Suspect,
 };
@@ -34,6 +35,7 @@ pub(super) struct Relay<F> {
     metrics: Metrics,
     status: Status,
     tenure: Tenure,
+    patience: Patience,
     /// Whose binlog was read last.
     server_uuid: Uuid,
     /// A record that could not be published: up to it, one transaction at a time.
@@ -55,6 +57,7 @@ impl<F: Feed> Relay<F> {
             metrics,
             status,
             tenure: Tenure::new(Writer::here()),
+            patience: Patience::default(),
             server_uuid: Uuid::nil(),
             suspect: None,
         }
@@ -129,7 +132,8 @@ impl<F: Feed> Relay<F> {
         self.status.enter(State::Fencing);
         let (publisher, checkpoint) = self.fence().await?;
         self.status.enter(State::Connecting);
-        let start = self.feed.find_start(checkpoint).await?;
+        let found = self.feed.find_start(checkpoint).await;
+        let start = self.patience.judge(found, Instant::now())?;
         self.spawn(publisher, start)
     }
 

@@ -19,6 +19,7 @@ mod feed;
 mod halves;
 mod lag;
 mod outage;
+mod patience;
 mod retry;
 mod supervisor;
 mod suspect;

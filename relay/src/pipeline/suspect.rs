@@ -62,7 +62,13 @@ mod tests {
     }
 
     fn position(coordinates: BinlogCoordinates) -> Position {
-        Position { server_uuid: Uuid::nil(), coordinates, gtid_set: None, in_progress: None }
+        Position {
+            server_uuid: Uuid::nil(),
+            coordinates,
+            file_begun: None,
+            gtid_set: None,
+            in_progress: None,
+        }
     }
 
     #[test]

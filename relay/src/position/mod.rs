@@ -36,7 +36,13 @@ pub struct Position {
     pub server_uuid: Uuid,
     /// The end of the last whole transaction.
     pub coordinates: BinlogCoordinates,
-    /// GTIDs that are out; `None` where the server writes none (`gtid_mode` is not `ON`).
+    /// When the coordinates' file was begun, in Unix seconds of the server's clock: the time of its
+    /// first event. Tells the file from another one that got its name, after the binlog was reset or the
+    /// server restored. `None` where it is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file_begun: Option<u32>,
+    /// GTIDs that are out, all those before the coordinates among them; `None` where reading began on a
+    /// server that gives none to some transactions (`gtid_mode` is not `ON`).
     pub gtid_set: Option<GtidSet>,
     /// The transaction that is partly out, if the last Kafka transaction ended inside one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -61,6 +67,8 @@ pub struct Advance {
     pub server_uuid: Uuid,
     /// The end of the last whole transaction that this advance covers.
     pub coordinates: BinlogCoordinates,
+    /// When that file was begun, as in [`Position`].
+    pub file_begun: Option<u32>,
     /// GTIDs of the whole transactions covered, those without outbox rows included.
     pub gtids: Option<GtidSet>,
     /// Set when the chunk ends inside a transaction.
@@ -73,6 +81,7 @@ impl Position {
     pub fn apply(&mut self, advance: &Advance) {
         self.server_uuid = advance.server_uuid;
         self.coordinates = advance.coordinates.clone();
+        self.file_begun = advance.file_begun;
         match (&mut self.gtid_set, &advance.gtids) {
             (Some(set), Some(gtids)) => set.union(gtids),
             (set @ None, Some(gtids)) => *set = Some(gtids.clone()),
@@ -87,6 +96,7 @@ impl Advance {
     pub fn merge(&mut self, later: &Self) {
         self.server_uuid = later.server_uuid;
         self.coordinates = later.coordinates.clone();
+        self.file_begun = later.file_begun;
         match (&mut self.gtids, &later.gtids) {
             (Some(set), Some(gtids)) => set.union(gtids),
             (set @ None, Some(gtids)) => *set = Some(gtids.clone()),

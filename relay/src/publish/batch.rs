@@ -122,6 +122,7 @@ pub(super) mod tests {
         Position {
             server_uuid: Uuid::nil(),
             coordinates: coordinates(0),
+            file_begun: None,
             gtid_set: None,
             in_progress: None,
         }
@@ -147,6 +148,7 @@ pub(super) mod tests {
             advance: Advance {
                 server_uuid: Uuid::nil(),
                 coordinates: coordinates(end),
+                file_begun: None,
                 gtids: None,
                 in_progress: None,
             },

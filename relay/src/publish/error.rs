@@ -28,6 +28,12 @@ pub enum PublishError {
          them, or give them different `source` names"
     )]
     AnotherRelay { source_name: String, writer: Box<Writer>, committed_at: Timestamp },
+    /// Somebody moved the position. What this relay had in flight is not published by it.
+    #[error(
+        "the position of source `{source_name}` was set by {writer} at {committed_at}, and this relay was \
+         shut out; start it again to go on from there"
+    )]
+    PositionSet { source_name: String, writer: Box<Writer>, committed_at: Timestamp },
     /// Told to stop before everything was out.
     #[error("stopped before the last batch was committed")]
     Stopped,
@@ -131,7 +137,11 @@ impl fmt::Display for RecordPlace {
         }
         write!(f, ", {} bytes for topic {}", self.bytes, self.topic)?;
         if let Some(coordinates) = &self.coordinates {
-            write!(f, ", in the binlog up to {coordinates}")?;
+            write!(
+                f,
+                ", in the binlog up to {coordinates}; `rowpost position set past:{coordinates}` "
+            )?;
+            f.write_str("leaves its transaction out")?;
         }
         Ok(())
     }
@@ -141,7 +151,9 @@ impl PublishError {
     pub fn disposition(&self) -> Disposition {
         match self {
             Self::Fenced { .. } | Self::Thread(_) => Disposition::Retry,
-            Self::AnotherRelay { .. } | Self::Stopped => Disposition::Halt,
+            Self::AnotherRelay { .. } | Self::PositionSet { .. } | Self::Stopped => {
+                Disposition::Halt
+            }
             Self::Settings(error) => error.disposition(),
             Self::Broker(error) => error.disposition(),
             Self::Record(error) => error.disposition(),

@@ -173,6 +173,11 @@ impl Publisher {
         }
     }
 
+    /// Stores `position` as the newest checkpoint, and publishes nothing. Blocks.
+    pub fn set_position(mut self, position: &Position) -> Result<(), PublishError> {
+        self.open(position, &CancellationToken::new())
+    }
+
     /// Stores `position` as this publisher's first checkpoint.
     fn open(&mut self, position: &Position, stop: &CancellationToken) -> Result<(), PublishError> {
         self.sequence += 1;

@@ -16,7 +16,7 @@
 use std::{thread, time::Duration};
 
 use super::PublishError;
-use crate::checkpoint::{Checkpoint, CheckpointError, Writer};
+use crate::checkpoint::{Checkpoint, CheckpointError, Role, Writer};
 
 /// How long a fenced relay waits for a sign of the one that fenced it. With transactions open the
 /// other one needs about a second: the broker aborts them first.
@@ -87,10 +87,13 @@ impl Tenure {
         if newest.sequence <= began_after || newest.writer.instance == self.writer.instance {
             return Ok(());
         }
-        Err(PublishError::AnotherRelay {
-            source_name: source_name.to_owned(),
-            writer: Box::new(newest.writer.clone()),
-            committed_at: newest.committed_at,
+        let source_name = source_name.to_owned();
+        let (writer, committed_at) = (Box::new(newest.writer.clone()), newest.committed_at);
+        Err(match writer.role {
+            Role::Relay | Role::Unknown => {
+                PublishError::AnotherRelay { source_name, writer, committed_at }
+            }
+            Role::PositionSet => PublishError::PositionSet { source_name, writer, committed_at },
         })
     }
 }
@@ -130,6 +133,18 @@ mod tests {
 
         for part in ["`shop`", &successor.writer.host, &format!("process {}", successor.writer.pid)]
         {
+            assert!(error.contains(part), "`{part}` is missing in: {error}");
+        }
+    }
+
+    #[test]
+    fn position_that_was_set_is_told_from_another_relay() {
+        let tenure = begun(Some(&checkpoint(7, &Writer::here())));
+        let setter = Writer::new(Role::PositionSet);
+
+        let error = tenure.check("shop", Some(&checkpoint(8, &setter))).unwrap_err().to_string();
+
+        for part in ["`shop`", "was set by `rowpost position set`", "start it again"] {
             assert!(error.contains(part), "`{part}` is missing in: {error}");
         }
     }

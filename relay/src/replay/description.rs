@@ -63,6 +63,7 @@ impl Range {
         Position {
             server_uuid: self.server_uuid,
             coordinates: self.start.clone(),
+            file_begun: None,
             gtid_set: None,
             in_progress: None,
         }

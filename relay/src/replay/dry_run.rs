@@ -146,6 +146,7 @@ mod tests {
             advance: Advance {
                 server_uuid: Uuid::nil(),
                 coordinates: BinlogCoordinates { file: "b.000001".into(), position },
+                file_begun: None,
                 gtids: None,
                 in_progress: None,
             },

@@ -157,6 +157,7 @@ mod tests {
             advance: Advance {
                 server_uuid: Uuid::nil(),
                 coordinates: "b.000001:700".parse().unwrap(),
+                file_begun: None,
                 gtids: None,
                 in_progress: None,
             },

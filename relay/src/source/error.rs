@@ -37,16 +37,19 @@ pub enum SourceError {
         #[source]
         fault: EventFault,
     },
-    #[error("{fault}, at {place}")]
+    #[error("{fault}, at {place}{}", fault.way_past(place))]
     Transaction { place: Box<Place>, fault: TransactionFault },
-    #[error("rows of outbox table `{table}` at {place} cannot be decoded")]
+    #[error(
+        "rows of outbox table `{table}` at {place} cannot be decoded ({} leaves their transaction out)",
+        place.past()
+    )]
     Rows {
         table: Arc<str>,
         place: Box<Place>,
         #[source]
         error: DecodeError,
     },
-    #[error("a row at {place} makes no record")]
+    #[error("a row at {place} makes no record ({} leaves its transaction out)", place.past())]
     Record {
         place: Box<Place>,
         #[source]
@@ -61,13 +64,14 @@ pub enum SourceError {
     #[error(
         "the columns of outbox table `{table}` at {place} are not known: the binlog carries no names, \
          and the table does not exist any more; set binlog_row_metadata=FULL on the source, so that \
-         later rows can be read whatever happens to their table"
+         later rows can be read whatever happens to their table, and pass over this transaction with {}",
+        place.past()
     )]
     TableGone { table: Arc<str>, place: Box<Place> },
     #[error(
         "outbox table `{table}` is not what it was when the rows at {place} were written; set \
          binlog_row_metadata=FULL on the source, so that later rows can be read whatever happens to \
-         their table"
+         their table, and pass over this transaction with {}", place.past()
     )]
     TableChanged {
         table: Arc<str>,
@@ -92,7 +96,7 @@ pub enum SourceError {
          inserted them in statement format, so the binlog has its statement instead. Set \
          binlog_format=ROW for the session that wrote it, and revoke SUPER from its account (from 8.0 on \
          also SESSION_VARIABLES_ADMIN and SYSTEM_VARIABLES_ADMIN), so that no session can leave it; then \
-         insert the rows anew, and start behind that place as the runbook says under exit code 65"
+         insert the rows anew, and start behind that place with {}", place.past()
     )]
     StatementFormat { table: Arc<str>, place: Box<Place> },
     #[error(transparent)]
@@ -156,7 +160,10 @@ pub enum TransactionFault {
     Incident { message: String },
     #[error("a {event_type} event, which this version of rowpost does not know")]
     UnknownEvent { event_type: EventType },
-    #[error("no event begins at position {position}, where reading was to begin")]
+    #[error(
+        "no event begins at position {position}, where reading was to begin; `rowpost position set` takes \
+         only positions between two transactions"
+    )]
     PositionUnreachable { position: u64 },
     #[error(
         "the transaction has no GTID, so GTID sets do not tell whether it is wanted; name the range by \
@@ -165,7 +172,32 @@ pub enum TransactionFault {
     Anonymous,
 }
 
+impl Place {
+    /// The command that leaves the transaction out that this place is in.
+    fn past(&self) -> String {
+        format!("`rowpost position set past:{}`", self.coordinates)
+    }
+}
+
 impl TransactionFault {
+    /// Where the transaction is whole but cannot be published, and only a person can decide.
+    fn way_past(&self, place: &Place) -> String {
+        match self {
+            Self::Xa { .. } | Self::XaTooLarge { .. } | Self::RolledBack { .. } => {
+                format!("; {} leaves it out", place.past())
+            }
+            Self::CutShort { .. }
+            | Self::Headless { .. }
+            | Self::Unannounced { .. }
+            | Self::Anonymous
+            | Self::Shorter { .. }
+            | Self::SecondInProgress { .. }
+            | Self::Incident { .. }
+            | Self::UnknownEvent { .. }
+            | Self::PositionUnreachable { .. } => String::new(),
+        }
+    }
+
     pub(super) fn xa(xid: &Xid, table: &Arc<str>) -> Self {
         Self::Xa { xid: xid.to_string(), table: Arc::clone(table) }
     }

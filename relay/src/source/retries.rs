@@ -60,6 +60,10 @@ impl Retries {
         if error.disposition() == Disposition::Halt {
             return Err(error);
         }
+        // Whoever begins anew decides what becomes of a position that the server does not have.
+        if let SourceError::Start(_) = error {
+            return Err(error);
+        }
         if let Some(attempts_max) = error.attempts_max() {
             self.suspicious += 1;
             if self.suspicious > attempts_max {

@@ -13,7 +13,9 @@ use super::{
     event::EventType,
     mysql::{BinlogStream, ConnectOptions, Connection, DumpStart, Replica},
     outlet::{Closed, Outlet},
+    probe::Probe,
     retries::Progress,
+    same_binlog::ensure_same_binlog,
     server::ServerFacts,
     start,
 };
@@ -105,9 +107,15 @@ impl Session {
         let server = ServerFacts::query(&mut connection).await?;
         // The policy counts for a first start only, and this one has a position.
         let resumed = start::resolve(Some(position.clone()), &StartPolicy::Earliest, &server)?;
+        let probe = Probe::new(self.connect.clone(), self.replica.clone(), self.heartbeat);
+        ensure_same_binlog(&mut connection, &probe, &resumed, &server).await?;
         let position = on_server(resumed, &server);
         let mut assembler = self.assembler(&position, server.settings.name_case());
-        let from = dump_start(&position);
+        let by_gtids = start::is_by_gtids(&position, &server);
+        if !by_gtids {
+            assembler.by_coordinates(position.gtid_set.clone());
+        }
+        let from = dump_start(&position, by_gtids);
         if let DumpStart::At(begin) = &from
             && *begin != position.coordinates
         {
@@ -118,7 +126,7 @@ impl Session {
             version = connection.server_version(),
             server_uuid = %position.server_uuid,
             coordinates = %position.coordinates,
-            by_gtids = position.gtid_set.is_some(),
+            by_gtids,
             "binlog stream opened"
         );
         let version = connection.server_version().to_owned();
@@ -232,22 +240,27 @@ fn on_server(position: Position, server: &ServerFacts) -> Position {
     if position.server_uuid == server.server_uuid {
         return position;
     }
-    Position { server_uuid: server.server_uuid, coordinates: server.beginning(), ..position }
+    Position {
+        server_uuid: server.server_uuid,
+        coordinates: server.beginning(),
+        file_begun: None,
+        ..position
+    }
 }
 
-/// By GTIDs where the position has them, else by coordinates.
-fn dump_start(position: &Position) -> DumpStart {
+/// By GTIDs where every transaction has one, else by coordinates.
+fn dump_start(position: &Position, by_gtids: bool) -> DumpStart {
     match &position.gtid_set {
-        Some(set) => DumpStart::After(set.clone()),
+        Some(set) if by_gtids => DumpStart::After(set.clone()),
         // SERVER: the dump command has 32 bits for the position. A file is larger than that only if
         // it ends in a giant transaction; it is read from its start, up to the position.
-        None if u32::try_from(position.coordinates.position).is_err() => {
+        _ if u32::try_from(position.coordinates.position).is_err() => {
             DumpStart::At(BinlogCoordinates {
                 position: BinlogCoordinates::FIRST_EVENT,
                 ..position.coordinates.clone()
             })
         }
-        None => DumpStart::At(position.coordinates.clone()),
+        _ => DumpStart::At(position.coordinates.clone()),
     }
 }
 

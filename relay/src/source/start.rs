@@ -10,16 +10,20 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use tracing::error;
 use uuid::Uuid;
 
 use super::{
     SourceError,
+    lost::{self, difference, purged_files},
     mysql::{ConnectOptions, Connection},
     preflight::{self, Advice},
+    probe::Probe,
+    same_binlog::{ensure_gtids_from, ensure_same_binlog},
     server::{ServerFacts, ServerGtids},
 };
 use crate::{
-    config::{Config, StartPolicy},
+    config::{Config, OnPositionLost, StartPolicy},
     error::Disposition,
     position::{BinlogCoordinates, GtidSet, Position},
 };
@@ -29,13 +33,15 @@ use crate::{
 pub enum StartError {
     #[error(
         "the source has purged transactions that are not yet published: {missing}; restore them from \
-         a backup of the binlog or another server, or set the checkpoint past them and publish \
-         their rows from the outbox table"
+         a backup of the binlog or another server, or go on without them with `rowpost position set \
+         earliest` and publish their rows from the outbox table"
     )]
     GtidsPurged { missing: GtidSet },
     #[error(
-        "the source has purged {wanted}, where the checkpoint is; its oldest file is {oldest}; what \
-         lies between is not published"
+        "the source has purged what the checkpoint needs: {}; its oldest file is {oldest}, and what \
+         lies between is not published. Restore the files, or go on without them with `rowpost \
+         position set earliest` and publish their rows from the outbox table",
+        purged_files(wanted, oldest)
     )]
     FilePurged { wanted: BinlogCoordinates, oldest: Arc<str> },
     #[error(
@@ -44,20 +50,47 @@ pub enum StartError {
     )]
     TimePurged { wanted: Timestamp, oldest: Arc<str>, begun: Timestamp },
     #[error(
+        "the source's binlog was begun anew since the checkpoint at {wanted} was written (RESET BINARY \
+         LOGS AND GTIDS, RESET MASTER): its oldest file, {oldest}, is younger than that. What was \
+         committed between the checkpoint and the reset is not published; `rowpost position set \
+         earliest` goes on with what was committed since"
+    )]
+    BegunAnew { wanted: BinlogCoordinates, oldest: Arc<str> },
+    #[error(
         "the source lacks transactions that are already published: {missing}; its binlog was reset, \
          it was restored from a backup, or it is another server"
     )]
     SourceBehind { missing: GtidSet },
     #[error(
-        "the source's binlog ends at {end}, before {wanted}; it was reset or restored from a backup"
+        "the source lacks transactions that are already published, and does not come closer: {missing}; \
+         its binlog was reset, it was restored from a backup, or it is another server. Decide which \
+         server is right; if it is this one, `rowpost position set latest` goes on from now, and a \
+         GTID set instead of `latest` from there"
+    )]
+    StaysBehind { missing: GtidSet },
+    #[error(
+        "the source's binlog ends at {end}, before {wanted}; it was reset or restored from a backup. \
+         Decide which server is right; if it is this one, `rowpost position set` says where to go on"
     )]
     CoordinatesBehind { wanted: BinlogCoordinates, end: BinlogCoordinates },
     #[error(
-        "the checkpoint belongs to server {expected}, this is {actual}; without GTIDs a position \
-         means nothing on another server. Connect to that server, or start anew with another \
-         `source` name"
+        "the source's file {} is not the one that the checkpoint at {wanted} means, though it has its \
+         name: the binlog was reset or restored from a backup. Decide which server is right; if it is \
+         this one, `rowpost position set` says where to go on", wanted.file
     )]
-    OtherServer { expected: Uuid, actual: Uuid },
+    FileReplaced { wanted: BinlogCoordinates },
+    #[error(
+        "the checkpoint belongs to server {expected}, this is {actual}; without GTIDs a position means \
+         nothing on another server. Connect to that server. If this one has the same binlog files under \
+         a new server_uuid (auto.cnf was deleted), `rowpost position set {wanted}` goes on there"
+    )]
+    OtherServer { expected: Uuid, actual: Uuid, wanted: BinlogCoordinates },
+    #[error(
+        "transactions without a GTID begin at {at}, not yet published, and a source with gtid_mode = ON \
+         does not send them; set global gtid_mode = ON_PERMISSIVE on it until the relay is past them, or \
+         pass over them with `rowpost position set`"
+    )]
+    Anonymous { at: BinlogCoordinates },
     #[error(
         "a GTID set names no place on a source whose gtid_mode is not ON; name `file:position`"
     )]
@@ -74,8 +107,12 @@ impl StartError {
             Self::GtidsPurged { .. }
             | Self::FilePurged { .. }
             | Self::TimePurged { .. }
+            | Self::BegunAnew { .. }
+            | Self::StaysBehind { .. }
             | Self::CoordinatesBehind { .. }
+            | Self::FileReplaced { .. }
             | Self::OtherServer { .. }
+            | Self::Anonymous { .. }
             | Self::NoGtids => Disposition::Halt,
         }
     }
@@ -92,8 +129,17 @@ pub async fn find_start(
     advice.give(&checks);
     preflight::ensure_fit(checks)?;
     let server = ServerFacts::query(&mut connection).await?;
+    let probe = Probe::of(config);
+    let found = find(&mut connection, config, &probe, checkpoint.clone(), &server).await;
+    let start = match (found, checkpoint) {
+        (Err(SourceError::Start(error)), Some(position)) => {
+            let oldest_begun = probe.file_begun(&server.beginning().file).await?;
+            let error = lost::diagnose(error, &position, &server, oldest_begun);
+            go_on(config.mysql.on_position_lost, error, &position, &server)?
+        }
+        (found, _) => found?,
+    };
     connection.close().await;
-    let start = resolve(checkpoint, &config.mysql.start, &server)?;
     Ok((start, server))
 }
 
@@ -103,6 +149,62 @@ pub async fn look(config: &Config) -> Result<ServerFacts, SourceError> {
     let server = ServerFacts::query(&mut connection).await?;
     connection.close().await;
     Ok(server)
+}
+
+async fn find(
+    connection: &mut Connection,
+    config: &Config,
+    probe: &Probe,
+    checkpoint: Option<Position>,
+    server: &ServerFacts,
+) -> Result<Position, SourceError> {
+    let is_first = checkpoint.is_none();
+    let start = resolve(checkpoint, &config.mysql.start, server)?;
+    if is_first && config.mysql.start == StartPolicy::Earliest && is_by_gtids(&start, server) {
+        ensure_gtids_from(connection, &start.coordinates, server).await?;
+    }
+    ensure_same_binlog(connection, probe, &start, server).await?;
+    Ok(start)
+}
+
+/// Whether a relay could go on from a checkpoint, as its next start would find.
+pub(crate) async fn ensure_resumes(
+    connection: &mut Connection,
+    probe: &Probe,
+    checkpoint: &Position,
+    server: &ServerFacts,
+) -> Result<(), SourceError> {
+    let resumed = resume(checkpoint.clone(), server)?;
+    ensure_same_binlog(connection, probe, &resumed, server).await
+}
+
+/// Goes on behind what is lost, if that was asked for and can be right.
+fn go_on(
+    policy: OnPositionLost,
+    error: StartError,
+    position: &Position,
+    server: &ServerFacts,
+) -> Result<Position, StartError> {
+    let start = match policy {
+        OnPositionLost::Halt => None,
+        OnPositionLost::Earliest => lost::from_earliest(&error, position, server),
+    };
+    let Some(start) = start else { return Err(error) };
+    error!(
+        lost = %error,
+        start = %start.coordinates,
+        "going on with the oldest that the source has, as mysql.on_position_lost says; what lies \
+         between is not published"
+    );
+    Ok(start)
+}
+
+/// Whether the position's GTIDs decide what the server sends, or its coordinates.
+///
+/// By GTIDs only where every transaction has one (`gtid_mode` is `ON`). Otherwise the coordinates decide,
+/// and those of the transactions that have one and are published already are passed over here.
+pub(super) fn is_by_gtids(position: &Position, server: &ServerFacts) -> bool {
+    position.gtid_set.is_some() && server.gtids.is_some()
 }
 
 /// Where to read from: the checkpoint if there is one, else what the policy says.
@@ -117,21 +219,17 @@ pub fn resolve(
     }
 }
 
-fn resume(mut position: Position, server: &ServerFacts) -> Result<Position, StartError> {
-    match (&position.gtid_set, &server.gtids) {
-        (Some(published), Some(gtids)) => {
-            ensure_serves(gtids, published)?;
-            return Ok(position);
-        }
-        // The GTIDs would stand still while the coordinates go on: from here on only these count.
-        (Some(_), None) => position.gtid_set = None,
-        // Written while the server had no GTIDs: the coordinates go on to count.
-        (None, _) => {}
+fn resume(position: Position, server: &ServerFacts) -> Result<Position, StartError> {
+    if let (Some(published), Some(gtids)) = (&position.gtid_set, &server.gtids) {
+        ensure_serves(gtids, published)?;
+        return Ok(position);
     }
+    // Not every transaction has a GTID, or none has: the coordinates count.
     if position.server_uuid != server.server_uuid {
         return Err(StartError::OtherServer {
             expected: position.server_uuid,
             actual: server.server_uuid,
+            wanted: position.coordinates,
         });
     }
     ensure_has(server, &position.coordinates)?;
@@ -157,7 +255,13 @@ fn first_start(policy: &StartPolicy, server: &ServerFacts) -> Result<Position, S
             (server.beginning(), Some(published.clone()))
         }
     };
-    Ok(Position { server_uuid: server.server_uuid, coordinates, gtid_set, in_progress: None })
+    Ok(Position {
+        server_uuid: server.server_uuid,
+        coordinates,
+        file_begun: None,
+        gtid_set,
+        in_progress: None,
+    })
 }
 
 /// Whether everything after `published` is in the binlog, and all of `published` happened here.
@@ -191,12 +295,6 @@ pub(crate) fn ensure_has(
     }
 }
 
-fn difference(of: &GtidSet, without: &GtidSet) -> GtidSet {
-    let mut rest = of.clone();
-    rest.subtract(without);
-    rest
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -227,6 +325,7 @@ mod tests {
         Position {
             server_uuid: HERE.parse().unwrap(),
             coordinates: coordinates.parse().unwrap(),
+            file_begun: None,
             gtid_set: gtids.map(|numbers| format!("{HERE}:{numbers}").parse().unwrap()),
             in_progress: None,
         }
@@ -301,11 +400,14 @@ mod tests {
     }
 
     #[test]
-    fn gtids_are_given_up_when_the_server_stops_writing_them() {
-        let position =
-            resumed(checkpoint("bin-log.000003:700", Some("1-7")), &server(None)).unwrap();
+    fn coordinates_count_and_gtids_are_kept_while_the_server_does_not_give_them_to_all() {
+        let position = checkpoint("bin-log.000003:700", Some("1-7"));
 
-        assert_eq!(position.gtid_set, None);
+        let resumed = resumed(position.clone(), &server(None)).unwrap();
+
+        assert_eq!(resumed, position);
+        assert!(!is_by_gtids(&resumed, &server(None)));
+        assert!(is_by_gtids(&resumed, &server(Some(("1-3", "1-9")))));
     }
 
     #[test]

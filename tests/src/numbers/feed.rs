@@ -78,6 +78,7 @@ pub fn chunk(topic: &Arc<str>, start: u64, end: u64) -> Chunk {
         advance: Advance {
             server_uuid: Uuid::nil(),
             coordinates: coordinates(end),
+            file_begun: None,
             gtids: None,
             in_progress: None,
         },
@@ -91,6 +92,7 @@ pub fn position(number: u64) -> Position {
     Position {
         server_uuid: Uuid::nil(),
         coordinates: coordinates(number),
+        file_begun: None,
         gtid_set: None,
         in_progress: None,
     }

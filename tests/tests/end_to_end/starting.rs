@@ -15,7 +15,7 @@ async fn status(relay: &Relay) -> Result<Value> {
 }
 
 /// `file:position`, and the GTIDs executed, empty where there are none.
-async fn end_of_binlog(mysql: &MysqlServer) -> Result<(String, String)> {
+pub(crate) async fn end_of_binlog(mysql: &MysqlServer) -> Result<(String, String)> {
     let statement = match mysql.setup() {
         Setup::Current => "show binary log status",
         Setup::Reference | Setup::Mysql80 => "show master status",

@@ -4,11 +4,12 @@
 use anyhow::{Context, Result};
 use futures_util::{StreamExt as _, stream};
 use mysql_async::prelude::Queryable as _;
-use rowpost_tests::{Relay, Setup, needs};
+use rowpost_tests::{Setup, needs};
 
 use crate::{
     case::{Case, Session},
-    consumer::{self, Record},
+    consumer::Record,
+    position_set::{self, assert_ended, named_position, set},
     stack::LONG,
 };
 
@@ -65,33 +66,14 @@ async fn write(how: How, case: &Case<'_>, session: &mut Session, id: &str) -> Re
     }
 }
 
-/// The word of `text` behind `before`.
-fn word<'t>(text: &'t str, before: &str) -> Option<&'t str> {
-    let (_, behind) = text.split_once(before)?;
-    behind.split([' ', ',', '"']).next()
-}
-
-/// What the runbook has an operator set as `mysql.start`.
-async fn start_behind(case: &Case<'_>, halted: &str) -> Result<String> {
-    let Some(gtid) = word(halted, " in ").filter(|gtid| gtid.matches('-').count() == 4) else {
-        let place = word(halted, "the transaction that ends at ");
-        return Ok(place.context("no place was named")?.to_owned());
-    };
-    let topic = format!("rowpost.{}.checkpoint", case.database);
-    let checkpoints = consumer::read(case.kafka, &topic, 1).await?;
-    let newest = checkpoints.last().context("no checkpoint")?.value_text();
-    let newest: serde_json::Value = serde_json::from_str(newest)?;
-    let published = newest["position"]["gtid_set"].as_str().context("no GTID set")?;
-    Ok(format!("{published},{gtid}"))
-}
-
 fn ids(records: &[Record]) -> Vec<&str> {
     records.iter().map(Record::event_id).collect()
 }
 
 async fn outbox_row_in_statement_format_halts(setup: Setup, how: How) -> Result<()> {
     let case = Case::shared(setup, "statement").await?;
-    let mut relay = case.relay().await?;
+    let config = position_set::config(&case)?;
+    let mut relay = case.relay_with(config.clone()).await?;
     let mut session = case.session().await?;
     session.run("create table copy like outbox").await?;
     session.insert(2).await?;
@@ -116,9 +98,9 @@ async fn outbox_row_in_statement_format_halts(setup: Setup, how: How) -> Result<
     for part in [&table, "bin-log.0", "binlog_format=ROW", "SESSION_VARIABLES_ADMIN"] {
         assert!(halted.contains(part), "`{part}` is missing in: {halted}");
     }
-    let start = start_behind(&case, halted).await?;
+    let position = named_position(&relay)?;
 
-    // As the runbook says: the row anew in row format, then behind that place under another name.
+    // As the runbook says: the row anew in row format, then on behind that place.
     session
         .run_all(&[
             "create table copied like outbox",
@@ -130,9 +112,9 @@ async fn outbox_row_in_statement_format_halts(setup: Setup, how: How) -> Result<
         ])
         .await?;
     session.ids.push(lost);
-    let mut config = case.config()?;
-    config.set_text("source", &format!("{}.2", case.database)).set_text("mysql.start", &start);
-    let _relay = Relay::start(config).await?;
+    let said = set(&config, &[&position, "--yes"]).await?;
+    assert_ended(&said, 0, &["LEFT OUT", "the position is set"]);
+    relay.start_again()?;
     case.expect(&mut session).await?;
     Ok(())
 }

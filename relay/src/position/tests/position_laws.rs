@@ -21,20 +21,22 @@ fn in_progress() -> impl Strategy<Value = Option<InProgress>> {
 }
 
 fn position() -> impl Strategy<Value = Position> {
-    (any::<u128>(), coordinates(), prop::option::of(gtid_set()), in_progress()).prop_map(
-        |(uuid, coordinates, gtid_set, in_progress)| Position {
+    let file_begun = prop::option::of(any::<u32>());
+    (any::<u128>(), coordinates(), file_begun, prop::option::of(gtid_set()), in_progress())
+        .prop_map(|(uuid, coordinates, file_begun, gtid_set, in_progress)| Position {
             server_uuid: Uuid::from_u128(uuid),
             coordinates,
+            file_begun,
             gtid_set,
             in_progress,
-        },
-    )
+        })
 }
 
 fn advance() -> impl Strategy<Value = Advance> {
     position().prop_map(|reached| Advance {
         server_uuid: reached.server_uuid,
         coordinates: reached.coordinates,
+        file_begun: reached.file_begun,
         gtids: reached.gtid_set,
         in_progress: reached.in_progress,
     })
@@ -62,6 +64,7 @@ proptest! {
             prop_assert!(set.contains_all(advance.gtids.as_ref().unwrap_or(&GtidSet::default())));
             prop_assert_eq!(position.server_uuid, advance.server_uuid);
             prop_assert_eq!(&position.coordinates, &advance.coordinates);
+            prop_assert_eq!(position.file_begun, advance.file_begun);
             prop_assert_eq!(&position.in_progress, &advance.in_progress);
         }
     }

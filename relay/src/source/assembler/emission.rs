@@ -32,6 +32,13 @@ pub(super) struct Emission {
     singly: bool,
     /// The end of the last whole transaction.
     boundary: BinlogCoordinates,
+    /// When the boundary's file was begun.
+    boundary_begun: Option<u32>,
+    /// When the file being read was begun.
+    file_begun: Option<u32>,
+    /// Transactions that are out wherever they come: the position's, where coordinates decide what the
+    /// server sends.
+    published: GtidSet,
     /// Of the whole transactions since the last chunk; `None` where the position has no GTIDs.
     gtids: Option<GtidSet>,
     /// Of whole transactions, in commit order.
@@ -55,6 +62,9 @@ impl Emission {
             cost_max,
             singly: false,
             boundary: start.coordinates.clone(),
+            boundary_begun: start.file_begun,
+            file_begun: None,
+            published: GtidSet::default(),
             gtids: start.gtid_set.as_ref().map(|_| GtidSet::default()),
             records: Vec::new(),
             cost: 0,
@@ -66,6 +76,17 @@ impl Emission {
         }
     }
 
+    /// The server sends everything behind the coordinates, also what is in `published` already.
+    pub(super) fn by_coordinates(&mut self, published: Option<GtidSet>) {
+        self.is_at_position = true;
+        self.published = published.unwrap_or_default();
+    }
+
+    /// Whether the transaction is out wherever it comes.
+    pub(super) fn is_published(&self, transaction: Option<&crate::position::Gtid>) -> bool {
+        transaction.is_some_and(|gtid| self.published.contains(gtid))
+    }
+
     pub(super) fn cost_max(&self) -> usize {
         self.cost_max
     }
@@ -74,24 +95,43 @@ impl Emission {
         self.singly = true;
     }
 
+    /// Another file is read from here on.
+    pub(super) fn leave_file(&mut self) {
+        self.file_begun = None;
+    }
+
+    /// The first event of `file` was read, which is the one being read.
+    pub(super) fn enter_file(&mut self, file: &str, begun: u32) {
+        self.file_begun = (begun > 0).then_some(begun);
+        if *self.boundary.file == *file {
+            self.boundary_begun = self.file_begun;
+        }
+    }
+
     /// The next transaction begins here. With GTIDs that is not always where the last one ended: the
     /// server passes over transactions that are out already.
     pub(super) fn begin_at(&mut self, boundary: BinlogCoordinates) {
-        self.boundary = boundary;
+        self.move_boundary(boundary);
         self.is_at_position = true;
     }
 
     /// Reading goes on here, between two transactions.
     pub(super) fn rotate_to(&mut self, boundary: BinlogCoordinates) {
         if self.is_at_position && self.boundary != boundary {
-            self.boundary = boundary;
+            self.move_boundary(boundary);
             self.has_moved = true;
         }
+    }
+
+    fn move_boundary(&mut self, boundary: BinlogCoordinates) {
+        self.boundary = boundary;
+        self.boundary_begun = self.file_begun;
     }
 
     /// How many of the transaction's first rows are out, and whether it is the one in progress.
     pub(super) fn rows_out(&self, transaction: Option<&crate::position::Gtid>) -> u64 {
         match &self.in_progress {
+            _ if self.is_published(transaction) => 0,
             Some(InProgress { gtid: None, outbox_rows }) => *outbox_rows,
             Some(InProgress { gtid: Some(gtid), outbox_rows }) if Some(gtid) == transaction => {
                 *outbox_rows
@@ -157,7 +197,7 @@ impl Emission {
             gtids.insert(gtid);
         }
         self.commit_timestamp_us = transaction.commit_timestamp_us;
-        self.boundary = boundary;
+        self.move_boundary(boundary);
         self.has_moved = true;
         if self.singly {
             self.close();
@@ -188,6 +228,7 @@ impl Emission {
             advance: Advance {
                 server_uuid: self.server_uuid,
                 coordinates: self.boundary.clone(),
+                file_begun: self.boundary_begun,
                 gtids: self.gtids.as_mut().map(std::mem::take),
                 in_progress: self.in_progress.clone(),
             },

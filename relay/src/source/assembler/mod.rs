@@ -40,7 +40,7 @@ use super::{
 };
 use crate::{
     config::{NameCase, OutboxTable},
-    position::{BinlogCoordinates, EndPosition, Position},
+    position::{BinlogCoordinates, EndPosition, GtidSet, Position},
 };
 
 pub(super) struct Assembler {
@@ -113,6 +113,12 @@ impl Assembler {
         self.transaction.is_some()
     }
 
+    /// The stream begins at the position's coordinates, whatever GTIDs it has: transactions in
+    /// `published` are passed over here.
+    pub(super) fn by_coordinates(&mut self, published: Option<GtidSet>) {
+        self.emission.by_coordinates(published);
+    }
+
     /// The stream begins at the start of the file; the position is reached by reading up to it.
     pub(super) fn pass_over_to_start(&mut self) {
         self.pass_over_until = Some(self.end.get());
@@ -128,6 +134,9 @@ impl Assembler {
         if !event.is_unpacked {
             self.counts.bytes += u64::from(event.header.event_size);
             self.advance_end(&event.header);
+        }
+        if event_type == EventType::FORMAT_DESCRIPTION {
+            self.emission.enter_file(&self.file, event.header.timestamp);
         }
         if self.passes_over(event)? {
             return Ok(None);
@@ -229,6 +238,7 @@ impl Assembler {
         self.expect_idle(event_type)?;
         if *rotate.file != *self.file {
             self.file = rotate.file.into();
+            self.emission.leave_file();
         }
         self.end = EndPosition::new(rotate.position);
         // SERVER: a dump begins with an artificial rotate to where it begins, and each further file

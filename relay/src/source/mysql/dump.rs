@@ -14,6 +14,9 @@ const COM_BINLOG_DUMP: u8 = 0x12;
 const COM_REGISTER_REPLICA: u8 = 0x15;
 const COM_BINLOG_DUMP_GTID: u8 = 0x1e;
 
+/// What the relay is called in `SHOW REPLICAS`.
+pub const REPLICA_HOST: &str = "rowpost";
+
 /// Whom the source sees.
 #[derive(Debug, Clone)]
 pub struct Replica {
@@ -58,10 +61,9 @@ pub(super) async fn register(
     packets: &mut PacketStream,
     replica: &Replica,
 ) -> Result<(), ConnectionError> {
-    const HOST_NAME: &[u8] = b"rowpost";
     let mut body = replica.server_id.get().to_le_bytes().to_vec();
-    body.push(u8::try_from(HOST_NAME.len()).expect("the name is short"));
-    body.extend(HOST_NAME);
+    body.push(u8::try_from(REPLICA_HOST.len()).expect("the name is short"));
+    body.extend(REPLICA_HOST.as_bytes());
     // No user, no password, no port; rank and source id are not used.
     body.extend([0, 0]);
     body.extend(0_u16.to_le_bytes());

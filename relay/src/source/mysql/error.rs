@@ -70,6 +70,8 @@ pub enum Refusal {
     Unreadable,
     /// What we need is no longer in the server's binlog.
     Purged,
+    /// What comes next has a GTID or none, and does not go with gtid_mode or with how we asked.
+    GtidMode,
     /// The server has less than we have seen: its binlog was reset, truncated or restored.
     Behind,
     /// Anything that a person has to repair.
@@ -97,7 +99,9 @@ impl ServerError {
     /// SERVER: one code for everything; only the English text tells (rpl_binlog_sender.cc,
     /// errmsg-utf8.txt; the words master/slave up to 8.0.25, source/replica later).
     fn binlog_refusal(&self) -> Refusal {
-        const TEXTS: [(&str, Refusal); 12] = [
+        const TEXTS: [(&str, Refusal); 14] = [
+            ("Cannot replicate anonymous transaction", Refusal::GtidMode),
+            ("Cannot replicate GTID-transaction", Refusal::GtidMode),
             ("with the same server_uuid/server_id", Refusal::DuplicateServerId),
             ("purged required binary logs", Refusal::Purged),
             ("has purged binary logs containing GTIDs", Refusal::Purged),
@@ -130,6 +134,10 @@ impl ServerError {
             1236 if self.refusal() == Refusal::DuplicateServerId => {
                 Some("give the relay a mysql.server_id that nothing else in the topology uses")
             }
+            1236 if self.refusal() == Refusal::GtidMode => Some(
+                "gtid_mode was switched since that transaction was written: set it to ON_PERMISSIVE or \
+                 OFF_PERMISSIVE on the source until the relay is past it",
+            ),
             1236 if self.message.contains("max_allowed_packet") => {
                 Some("raise max_allowed_packet on the source, then start the relay again")
             }
@@ -158,7 +166,11 @@ impl ConnectionError {
             | Self::Silent { .. }
             | Self::Ended => true,
             Self::Refused(error) => match error.refusal() {
-                Refusal::Temporary | Refusal::DuplicateServerId | Refusal::Unreadable => true,
+                Refusal::Temporary
+                | Refusal::DuplicateServerId
+                | Refusal::Unreadable
+                // Asked anew, it is asked as the mode is now.
+                | Refusal::GtidMode => true,
                 Refusal::Purged | Refusal::Behind | Refusal::Permanent => false,
             },
             // A proxy in front of a server that is just starting answers with anything.
@@ -226,6 +238,15 @@ mod tests {
     #[case(
         "Client requested source to start replication from position > file size",
         Refusal::Behind
+    )]
+    #[case(
+        "Cannot replicate anonymous transaction when AUTO_POSITION = 1, at file bin-log.000004, position \
+         236.; the first event '' at 4",
+        Refusal::GtidMode
+    )]
+    #[case(
+        "Cannot replicate GTID-transaction when @@GLOBAL.GTID_MODE = OFF, at file bin-log.000004",
+        Refusal::GtidMode
     )]
     #[case("log event entry exceeded max_allowed_packet; Increase …", Refusal::Permanent)]
     #[case("binlog truncated in the middle of event; consider …", Refusal::Unreadable)]

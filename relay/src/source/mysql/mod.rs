@@ -21,7 +21,7 @@ mod tls;
 
 pub use self::{
     connection::Connection,
-    dump::{DumpStart, Replica},
+    dump::{DumpStart, REPLICA_HOST, Replica},
     error::{ConnectionError, Refusal, ServerError},
     options::ConnectOptions,
     result_set::{Row, Rows},

@@ -8,6 +8,7 @@
 mod advice;
 mod outbox_tables;
 mod privileges;
+mod replicas;
 mod server_settings;
 
 pub use self::advice::Advice;
@@ -39,11 +40,12 @@ fn list(checks: &[Check]) -> String {
 pub async fn preflight(config: &Config) -> Vec<Check> {
     let checks = async {
         let mut connection = Connection::open(&ConnectOptions::new(&config.mysql)).await?;
-        let checks = run(&mut connection, &config.outbox).await;
+        let mut checks = run(&mut connection, &config.outbox).await?;
+        checks.push(replicas::check(&mut connection, config.server_id()).await?);
         connection.close().await;
-        checks
+        Ok(checks)
     };
-    checks.await.unwrap_or_else(|error| {
+    checks.await.unwrap_or_else(|error: ConnectionError| {
         vec![Check::failed("mysql.url", Chain(&error).to_string()).requiring("a connection")]
     })
 }

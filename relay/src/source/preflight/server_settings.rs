@@ -1,6 +1,7 @@
 //! Server variables → checks.
 
 use super::{Check, ServerSettings};
+use crate::source::server::Expiry;
 
 type CheckSetting = fn(&ServerSettings) -> Option<Check>;
 
@@ -115,24 +116,16 @@ fn server_id(settings: &ServerSettings) -> Option<Check> {
 fn binlog_expiry(settings: &ServerSettings) -> Option<Check> {
     const DAY_SECONDS: u64 = 86_400;
     const REQUIRED: &str = "longer than the relay may ever be stopped; at least a day";
-    let number = |name| settings.get(name).and_then(|value| value.parse::<u64>().ok());
-    let (name, seconds) = match number("binlog_expire_logs_seconds") {
-        Some(seconds) if seconds > 0 => ("binlog_expire_logs_seconds", seconds),
-        _ => (
-            "expire_logs_days",
-            number("expire_logs_days").unwrap_or(0).saturating_mul(DAY_SECONDS),
-        ),
-    };
-    let purges = settings
-        .get("binlog_expire_logs_auto_purge")
-        .is_none_or(|_| settings.is_on("binlog_expire_logs_auto_purge"));
+    let Expiry { setting: name, is_switched_off, seconds } = settings.binlog_expiry();
     Some(match seconds {
-        _ if !purges => Check::ok(name, "no automatic purge").requiring(REQUIRED),
-        0 => Check::ok(name, "never").requiring(REQUIRED),
-        seconds if seconds < DAY_SECONDS => Check::ok(name, format!("{seconds} s"))
+        _ if is_switched_off => Check::ok(name, "no automatic purge").requiring(REQUIRED),
+        None => Check::ok(name, "never").requiring(REQUIRED),
+        Some(seconds) if seconds < DAY_SECONDS => Check::ok(name, format!("{seconds} s"))
             .requiring(REQUIRED)
             .warn("raise it: what is purged before it was read cannot be published"),
-        seconds => Check::ok(name, format!("{} days", seconds / DAY_SECONDS)).requiring(REQUIRED),
+        Some(seconds) => {
+            Check::ok(name, format!("{} days", seconds / DAY_SECONDS)).requiring(REQUIRED)
+        }
     })
 }
 

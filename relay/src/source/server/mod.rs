@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-pub use self::settings::ServerSettings;
+pub use self::settings::{Expiry, ServerSettings};
 use super::mysql::{Connection, ConnectionError, Rows};
 use crate::position::{BinlogCoordinates, GtidSet, ParseGtidError};
 
@@ -65,7 +65,7 @@ impl ServerFacts {
             .ok_or(ServerError::Answer { statement: "show variables", what: "server_uuid" })?;
         // ORDER: what was purged before the files are listed and the end is asked for. A purge in
         // between shows as a missing file, never as one that is wrongly counted on.
-        let purged = settings.get("gtid_purged").unwrap_or_default().parse()?;
+        let purged = purged(connection).await?;
         let files = binlog_files(&connection.query(BINARY_LOGS).await?)?;
         let status = connection.query(binlog_status(settings.version())).await?;
         let gtids = match settings.gtid_mode_is_on() {
@@ -106,7 +106,7 @@ pub(super) async fn list_files(
 }
 
 /// Bytes from `from` to `end`; from the first file on if `from` is not in the files.
-pub(super) fn bytes_between(
+pub(crate) fn bytes_between(
     from: &BinlogCoordinates,
     end: &BinlogCoordinates,
     files: &[BinlogFile],
@@ -119,6 +119,12 @@ pub(super) fn bytes_between(
     let later = files.iter().skip(index.unwrap_or(0)).take_while(|file| file.name != end.file);
     let later: u64 = later.map(|file| file.bytes).sum();
     later.saturating_sub(before).saturating_add(end.position)
+}
+
+/// SERVER: `SHOW VARIABLES` cuts a value off after 1024 characters, which a set with many intervals has.
+async fn purged(connection: &mut Connection) -> Result<GtidSet, ServerError> {
+    let rows = connection.query("select @@global.gtid_purged").await?;
+    Ok(rows.first().and_then(|row| row.get(0)).unwrap_or_default().parse()?)
 }
 
 const BINARY_LOGS: &str = "show binary logs";

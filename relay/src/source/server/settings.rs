@@ -11,6 +11,17 @@ use crate::{
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ServerSettings(BTreeMap<String, String>);
 
+/// How long the binlog is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Expiry {
+    /// The variable that decides.
+    pub setting: &'static str,
+    /// Whatever that variable says, nothing is purged by itself.
+    pub is_switched_off: bool,
+    /// `None`: for ever.
+    pub seconds: Option<u64>,
+}
+
 /// What is asked for; one query, so that the answers belong together.
 const NAMES: &[&str] = &[
     "binlog_checksum",
@@ -24,7 +35,6 @@ const NAMES: &[&str] = &[
     "enforce_gtid_consistency",
     "expire_logs_days",
     "gtid_mode",
-    "gtid_purged",
     "log_bin",
     "lower_case_table_names",
     "max_allowed_packet",
@@ -56,6 +66,26 @@ impl ServerSettings {
 
     pub fn gtid_mode_is_on(&self) -> bool {
         self.is_on("gtid_mode")
+    }
+
+    /// After how long the server purges a file by itself.
+    pub fn binlog_expiry(&self) -> Expiry {
+        const DAY_SECONDS: u64 = 86_400;
+        let number = |name| self.get(name).and_then(|value| value.parse::<u64>().ok());
+        let (setting, seconds) = match number("binlog_expire_logs_seconds") {
+            Some(seconds) if seconds > 0 => ("binlog_expire_logs_seconds", seconds),
+            _ => (
+                "expire_logs_days",
+                number("expire_logs_days").unwrap_or(0).saturating_mul(DAY_SECONDS),
+            ),
+        };
+        const AUTO_PURGE: &str = "binlog_expire_logs_auto_purge";
+        let purges = self.get(AUTO_PURGE).is_none_or(|_| self.is_on(AUTO_PURGE));
+        Expiry {
+            setting,
+            is_switched_off: !purges,
+            seconds: Some(seconds).filter(|_| purges && seconds > 0),
+        }
     }
 
     pub fn name_case(&self) -> NameCase {

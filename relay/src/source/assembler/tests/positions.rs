@@ -213,6 +213,7 @@ fn coordinates_do_not_move_before_the_first_transaction_that_is_not_out() {
     let mut log = Log::new(true);
     log.transaction(&[(OUTBOX, &[(1, 10)])]).rotate().transaction(&[(OUTBOX, &[(2, 10)])]).rotate();
     let start = Position {
+        file_begun: None,
         gtid_set: Some(format!("{SOURCE}:1-2").parse().unwrap()),
         coordinates: format!("{}:500000", file_name(0)).parse().unwrap(),
         ..log.start()

@@ -75,6 +75,7 @@ impl Log {
         Position {
             server_uuid: SOURCE,
             coordinates: format!("{}:4", file_name(0)).parse().unwrap(),
+            file_begun: None,
             gtid_set: self.with_gtids.then(Default::default),
             in_progress: None,
         }

@@ -1,0 +1,241 @@
+//! Looks into a server's binlog, apart from the stream that is published from.
+//!
+//! Promises: what is a transaction boundary here is one for the relay: the same assembler says it.
+//!
+//! Before this: `mysql`. After this: `start`, which looks before a row is read, and the commands that
+//! show and set a position.
+
+use std::{sync::Arc, time::Duration};
+
+use uuid::Uuid;
+
+use super::{
+    EventFault, EventSource, Interest, Place, RawEvent, SourceError,
+    assembler::Assembler,
+    event::{EventHeader, EventType, GtidEvent, RotateEvent, gtid_set},
+    mysql::{BinlogStream, ConnectOptions, Connection, DumpStart, Replica},
+};
+use crate::{
+    config::{Config, NameCase},
+    position::{BinlogCoordinates, Gtid, GtidSet, Position},
+};
+
+/// Opens a stream of its own for each look.
+pub(crate) struct Probe {
+    connect: ConnectOptions,
+    replica: Replica,
+    heartbeat: Duration,
+}
+
+/// The boundary that a place in a file is at, or the transaction that it is in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Survey {
+    /// The last transaction boundary that is not behind the place.
+    pub(crate) before: Boundary,
+    /// The first that is not before it; `None` where the binlog, or what the server sends of it, ends
+    /// before.
+    pub(crate) behind: Option<Boundary>,
+    /// When the file was begun.
+    pub(crate) file_begun: Option<u32>,
+}
+
+/// Between two transactions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Boundary {
+    pub(crate) coordinates: BinlogCoordinates,
+    /// Every GTID that was in the binlog before it, purged ones too.
+    pub(crate) gtids: GtidSet,
+}
+
+/// The first transaction that a server sends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct FirstTransaction {
+    pub(crate) begins_at: BinlogCoordinates,
+    pub(crate) file_begun: Option<u32>,
+    pub(crate) gtid: Option<Gtid>,
+    pub(crate) commit_timestamp_us: u64,
+}
+
+impl Probe {
+    pub(crate) fn new(connect: ConnectOptions, replica: Replica, heartbeat: Duration) -> Self {
+        // With an id of its own it ends no other stream, the relay's least of all.
+        let replica = Replica { uuid: Uuid::new_v4(), ..replica };
+        Self { connect, replica, heartbeat }
+    }
+
+    pub(crate) fn of(config: &Config) -> Self {
+        let replica = Replica { server_id: config.server_id(), uuid: Uuid::new_v4() };
+        Self::new(ConnectOptions::new(&config.mysql), replica, config.mysql.heartbeat_interval)
+    }
+
+    async fn dump(&self, from: &DumpStart) -> Result<BinlogStream, SourceError> {
+        let connection = Box::pin(Connection::open(&self.connect)).await?;
+        Ok(connection.dump(&self.replica, from, self.heartbeat).await?)
+    }
+
+    /// When the file was begun; `None` if it does not say.
+    pub(crate) async fn file_begun(&self, file: &Arc<str>) -> Result<Option<u32>, SourceError> {
+        let start = beginning(file);
+        let mut stream = self.dump(&DumpStart::At(start.clone())).await?;
+        loop {
+            let event = next(&mut stream, &Nothing, &start).await?;
+            if event.header.event_type == EventType::FORMAT_DESCRIPTION {
+                return Ok(Some(event.header.timestamp).filter(|begun| *begun > 0));
+            }
+        }
+    }
+
+    /// Reads `file` from its first event to `position`, and to the end of the transaction in which that
+    /// lies. `progress` is told how far it is.
+    pub(crate) async fn survey(
+        &self,
+        place: &BinlogCoordinates,
+        mut progress: impl FnMut(u64),
+    ) -> Result<Survey, SourceError> {
+        let start = Position {
+            server_uuid: Uuid::nil(),
+            coordinates: beginning(&place.file),
+            file_begun: None,
+            gtid_set: Some(GtidSet::default()),
+            in_progress: None,
+        };
+        let mut stream = self.dump(&DumpStart::At(start.coordinates.clone())).await?;
+        // No table is an outbox table: only transactions are looked for.
+        let mut assembler = Assembler::new(&start, Arc::new([]), NameCase::Sensitive, usize::MAX);
+        assembler.by_coordinates(None);
+        let mut boundary =
+            Boundary { coordinates: start.coordinates.clone(), gtids: GtidSet::default() };
+        let mut file_begun = None;
+        loop {
+            let at = assembler.place().coordinates;
+            progress(at.position);
+            let event = next(&mut stream, &Boundaries(&assembler), &at).await?;
+            match event.header.event_type {
+                EventType::PREVIOUS_GTIDS => {
+                    boundary.gtids.union(&previous_gtids(&event, &at)?);
+                }
+                EventType::FORMAT_DESCRIPTION => {
+                    file_begun = Some(event.header.timestamp).filter(|begun| *begun > 0);
+                }
+                // It waits for more: there is nothing behind.
+                EventType::HEARTBEAT | EventType::HEARTBEAT_V2 if at.position < place.position => {
+                    return Ok(Survey { before: boundary, behind: None, file_begun });
+                }
+                _ => {}
+            }
+            assembler.handle(&event)?;
+            assembler.close_position();
+            while let Some(chunk) = assembler.take_ready() {
+                let mut next = boundary.clone();
+                next.coordinates = chunk.advance.coordinates;
+                if let Some(gtids) = &chunk.advance.gtids {
+                    next.gtids.union(gtids);
+                }
+                if next.coordinates.file != place.file {
+                    return Ok(Survey { before: boundary, behind: None, file_begun });
+                }
+                if next.coordinates.position >= place.position {
+                    let is_at = next.coordinates.position == place.position;
+                    let before = if is_at { next.clone() } else { boundary };
+                    return Ok(Survey { before, behind: Some(next), file_begun });
+                }
+                boundary = next;
+            }
+        }
+    }
+
+    /// The first transaction from there on; `None` if the server waits for one itself. `end` is the end
+    /// of its binlog.
+    pub(crate) async fn first_transaction(
+        &self,
+        from: &DumpStart,
+        end: &BinlogCoordinates,
+    ) -> Result<Option<FirstTransaction>, SourceError> {
+        let mut stream = self.dump(from).await?;
+        let mut at = end.clone();
+        let mut file_begun = None;
+        loop {
+            let event = next(&mut stream, &Nothing, &at).await?;
+            let EventHeader { event_type, log_pos, event_size, timestamp, .. } = event.header;
+            let malformed = |error| malformed(event_type, error, &at);
+            let parsed = match event_type {
+                EventType::ROTATE => {
+                    let rotate = RotateEvent::parse(event.body).map_err(malformed)?;
+                    at = BinlogCoordinates { file: rotate.file.into(), position: rotate.position };
+                    continue;
+                }
+                EventType::FORMAT_DESCRIPTION => {
+                    file_begun = Some(timestamp).filter(|begun| *begun > 0);
+                    continue;
+                }
+                // SERVER: one comes too while it passes over what is not asked for.
+                EventType::HEARTBEAT | EventType::HEARTBEAT_V2 => {
+                    let low_bits = end.position & u64::from(u32::MAX);
+                    if at.file == end.file && u64::from(log_pos) >= low_bits {
+                        return Ok(None);
+                    }
+                    continue;
+                }
+                EventType::GTID => GtidEvent::parse(event.body),
+                EventType::GTID_TAGGED => GtidEvent::parse_tagged(event.body),
+                EventType::ANONYMOUS_GTID => GtidEvent::parse_anonymous(event.body),
+                _ => continue,
+            };
+            let parsed = parsed.map_err(malformed)?;
+            let position =
+                crate::position::widen(at.position, log_pos).saturating_sub(u64::from(event_size));
+            return Ok(Some(FirstTransaction {
+                begins_at: BinlogCoordinates { position, ..at },
+                file_begun,
+                gtid: parsed.gtid,
+                commit_timestamp_us: parsed
+                    .immediate_commit_us
+                    .unwrap_or_else(|| u64::from(timestamp) * 1_000_000),
+            }));
+        }
+    }
+}
+
+fn beginning(file: &Arc<str>) -> BinlogCoordinates {
+    BinlogCoordinates { file: Arc::clone(file), position: BinlogCoordinates::FIRST_EVENT }
+}
+
+async fn next<'s>(
+    stream: &'s mut BinlogStream,
+    interest: &(impl Interest + Sync),
+    at: &BinlogCoordinates,
+) -> Result<RawEvent<'s>, SourceError> {
+    let place = || Place { coordinates: at.clone(), gtid: None };
+    stream.next_event(interest).await.map_err(|error| SourceError::of_stream(error, place))
+}
+
+fn previous_gtids(event: &RawEvent<'_>, at: &BinlogCoordinates) -> Result<GtidSet, SourceError> {
+    gtid_set::decode(event.body).map_err(|error| malformed(event.header.event_type, error, at))
+}
+
+fn malformed(
+    event_type: EventType,
+    error: super::event::EventError,
+    at: &BinlogCoordinates,
+) -> SourceError {
+    let place = Box::new(Place { coordinates: at.clone(), gtid: None });
+    SourceError::Event { place, fault: EventFault::Malformed { event_type, error } }
+}
+
+/// No large event is held in memory.
+struct Nothing;
+
+impl Interest for Nothing {
+    fn wants(&self, _header: &EventHeader, _head: &[u8]) -> bool {
+        false
+    }
+}
+
+/// What an assembler wants, and a GTID set of any size.
+struct Boundaries<'a>(&'a Assembler);
+
+impl Interest for Boundaries<'_> {
+    fn wants(&self, header: &EventHeader, head: &[u8]) -> bool {
+        header.event_type == EventType::PREVIOUS_GTIDS || self.0.wants(header, head)
+    }
+}
