@@ -6,7 +6,7 @@ use super::{
     small,
 };
 use crate::{
-    position::{InProgress, Position},
+    position::{GtidSet, InProgress, Position},
     source::{SourceError, TransactionFault, event::EventType},
 };
 
@@ -291,4 +291,39 @@ fn transaction_with_fewer_rows_than_are_out_is_not_the_one_in_progress() {
     assert!(chunks.is_empty());
     let SourceError::Transaction { fault, .. } = error else { panic!("{error}") };
     assert_eq!(fault, TransactionFault::Shorter { published: 4, found: 3 });
+}
+
+#[test]
+fn coordinates_pass_over_transactions_whose_gtid_is_published() {
+    let mut log = Log::new(true);
+    for id in 1..=3 {
+        log.transaction(&[(OUTBOX, &[(id, 10)])]);
+    }
+    let published: GtidSet = format!("{SOURCE}:2").parse().unwrap();
+    let start = Position { gtid_set: Some(published.clone()), ..log.start() };
+    let everything = log.serve(&Position { gtid_set: None, ..log.start() });
+    let mut assembler = assembler(&start, UNLIMITED);
+    assembler.by_coordinates(start.gtid_set.clone());
+
+    for event in &everything {
+        assembler.handle(&event.event()).unwrap();
+    }
+    assembler.close_position();
+
+    let chunk = assembler.take_ready().unwrap();
+    assert_eq!(ids(std::slice::from_ref(&chunk)), [[1, 3]]);
+    let mut position = start;
+    position.apply(&chunk.advance);
+    assert_eq!(position.gtid_set, Some(format!("{SOURCE}:1-3").parse().unwrap()));
+}
+
+#[test]
+fn position_says_when_its_file_was_begun() {
+    let mut log = Log::new(false);
+    log.transaction(&[(OUTBOX, &[(1, 10)])]);
+    let begun = log.events[0].header.timestamp;
+
+    let chunks = chunks(&log, UNLIMITED);
+
+    assert_eq!(chunks[0].advance.file_begun, Some(begun));
 }
