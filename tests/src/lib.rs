@@ -52,6 +52,8 @@ pub mod numbers; // chunks without MySQL
 
 pub mod notebook; // a service on the outbox library
 
+pub mod shop; // the reference system that the relay serves
+
 pub mod demo; // the run that `cargo xtask demo` shows
 
 pub use self::{
