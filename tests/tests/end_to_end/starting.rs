@@ -85,7 +85,7 @@ async fn start_by_gtids_is_refused_where_there_are_none() -> Result<()> {
 
     assert_eq!(exit.code(), Some(69));
     let log = relay.log_text()?;
-    assert!(log.contains("gtid_mode is not ON on the source; name `file:position`"), "{log}");
+    assert!(log.contains("whose gtid_mode is not ON; name `file:position`"), "{log}");
     Ok(())
 }
 
