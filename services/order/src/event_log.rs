@@ -13,12 +13,12 @@ use axum::{
     http::StatusCode,
     routing::get,
 };
-use rowpost_outbox::{Handler, HandlerError, Headers, MySql, MySqlPool, Received, Transaction};
+use rowpost_outbox::{Handler, HandlerError, MySql, MySqlPool, Received, Transaction};
 use serde::Serialize;
 use serde_json::Value;
-use shop::{ApiError, Message, Status, Topic, consume};
+use shop::{ApiError, Message, Status, Style, Topic, consume};
 
-use crate::saga::{Deadlines, Progress, Style, drive, store};
+use crate::saga::{Deadlines, Progress, drive, store};
 
 pub(crate) struct EventLog {
     pub(crate) topic_prefix: String,
@@ -68,7 +68,7 @@ impl EventLog {
                 _,
             ) => return Ok(()),
         };
-        let headers = Headers::caused_by(event);
+        let headers = consume::headers(message, event);
         let deadlines = self.deadlines;
         Ok(drive::advance(transaction, saga, progress, message, &headers, deadlines).await?)
     }

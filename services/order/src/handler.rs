@@ -1,13 +1,9 @@
 //! What the other services tell → the order's saga.
 
-use rowpost_outbox::{Handler, HandlerError, Headers, MySql, Received, Transaction};
-use shop::{Message, Status, Topic, consume};
+use rowpost_outbox::{Handler, HandlerError, MySql, Received, Transaction};
+use shop::{Message, Status, Style, Topic, consume};
 
-use crate::saga::{
-    Deadlines, Progress, Style,
-    drive::{self, DriveError},
-    store,
-};
+use crate::saga::{Deadlines, Progress, drive, store};
 
 pub(crate) struct Orders {
     pub(crate) topic_prefix: String,
@@ -25,15 +21,7 @@ impl Handler for Orders {
         let Some(saga) = store::locked(transaction, order).await? else {
             return Err(HandlerError::permanent(format!("there is no order {order}")));
         };
-        let expected = match topic {
-            Topic::OrderReplies => Style::Orchestration,
-            Topic::Order
-            | Topic::Inventory
-            | Topic::Payment
-            | Topic::InventoryCommands
-            | Topic::PaymentCommands => Style::Choreography,
-        };
-        if saga.style != expected {
+        if saga.style != topic.style() {
             return Err(consume::misplaced(topic, &message));
         }
         let next = match saga.style {
@@ -45,7 +33,7 @@ impl Handler for Orders {
             tracing::debug!(order, status = message.status.as_str(), "nothing follows");
             return Ok(());
         };
-        let headers = Headers { correlation_id: Some(order.clone()), ..Headers::caused_by(event) };
+        let headers = consume::headers(&message, event);
         Ok(drive::advance(transaction, saga, progress, &message, &headers, self.deadlines).await?)
     }
 }
@@ -65,23 +53,5 @@ fn ended(
         }
         (Status::OrderCancel, Progress::Complete | Progress::Cancelled) => Ok(None),
         _ => Err(consume::misplaced(topic, message)),
-    }
-}
-
-impl From<DriveError> for HandlerError {
-    fn from(error: DriveError) -> Self {
-        match error {
-            DriveError::Database(error) => error.into(),
-            DriveError::Append(error) => error.into(),
-        }
-    }
-}
-
-impl From<DriveError> for shop::ApiError {
-    fn from(error: DriveError) -> Self {
-        match error {
-            DriveError::Database(error) => error.into(),
-            DriveError::Append(error) => error.into(),
-        }
     }
 }

@@ -20,13 +20,9 @@ mod watchdog; // what is late
 use std::{net::SocketAddr, process::ExitCode, time::Duration};
 
 use clap::Parser;
-use shop::{Failure, Life, Settings, Topic, consume, database, http, life};
+use shop::{Failure, Life, Settings, Style, Topic, consume, database, http, life};
 
-use crate::{
-    event_log::EventLog,
-    handler::Orders,
-    saga::{Deadlines, Style},
-};
+use crate::{event_log::EventLog, handler::Orders, saga::Deadlines};
 
 /// The order service of the shop.
 #[derive(Debug, Parser)]

@@ -10,13 +10,13 @@ use axum::{
 };
 use rowpost_outbox::{Headers, MySqlPool, TraceContext, headers};
 use serde_json::{Value, json};
-use shop::{ApiError, InvalidField, JsonObject};
+use shop::{ApiError, InvalidField, JsonObject, Style};
 use uuid::Uuid;
 
 use crate::{
     orders::{self, Order},
     request,
-    saga::{self, Deadlines, Style},
+    saga::{self, Deadlines},
 };
 
 /// What is needed to take an order.

@@ -5,13 +5,9 @@
 
 use std::time::Duration;
 
-use rowpost_outbox::{CancellationToken, MySqlPool};
+use rowpost_outbox::{AppendError, CancellationToken, MySqlPool};
 
-use crate::saga::{
-    Deadlines,
-    drive::{self, DriveError},
-    store,
-};
+use crate::saga::{Deadlines, drive, store};
 
 const POLL_INTERVAL: Duration = Duration::from_millis(500);
 /// While the database is away.
@@ -35,7 +31,7 @@ pub(crate) async fn run(pool: MySqlPool, deadlines: Deadlines, stop: Cancellatio
 }
 
 /// Whether there was one.
-async fn remind_one(pool: &MySqlPool, deadlines: Deadlines) -> Result<bool, DriveError> {
+async fn remind_one(pool: &MySqlPool, deadlines: Deadlines) -> Result<bool, AppendError> {
     let mut transaction = pool.begin().await?;
     let Some(saga) = store::locked_late(&mut transaction).await? else { return Ok(false) };
     drive::remind(&mut transaction, saga, deadlines).await?;

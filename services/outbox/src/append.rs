@@ -76,7 +76,7 @@ pub enum AppendError {
     #[error("the event cannot be written as JSON: {0}")]
     NoJson(#[source] serde_json::Error),
     /// MySQL refuses or is gone.
-    #[error("the outbox row cannot be inserted: {0}")]
+    #[error("MySQL refuses a statement, or is gone: {0}")]
     Database(#[from] sqlx::Error),
 }
 

@@ -1,26 +1,6 @@
 //! What a payment has come to → the message that says so.
 
-use shop::{Message, Status, Topic};
-
-/// The saga's style, as the message that asked has shown it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Style {
-    /// Events: whoever is next is told.
-    Choreography,
-    /// Commands: the orchestrator is told.
-    Orchestration,
-}
-
-impl Style {
-    pub(crate) fn of(topic: Topic) -> Self {
-        match topic {
-            Topic::Inventory | Topic::Payment | Topic::Order => Self::Choreography,
-            Topic::InventoryCommands | Topic::PaymentCommands | Topic::OrderReplies => {
-                Self::Orchestration
-            }
-        }
-    }
-}
+use shop::{Message, Status, Style, Topic};
 
 /// How it ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use rowpost_outbox::{Handler, HandlerError, MySql, Received, Transaction};
-use shop::{Message, Status, Topic, consume};
+use shop::{Message, Status, Style, Topic, consume};
 
 use crate::{
-    answer::{self, Outcome, Style},
+    answer::{self, Outcome},
     payment::{self, State},
 };
 
@@ -25,11 +25,11 @@ impl Handler for Payments {
         match (topic, message.status) {
             (Topic::Payment, Status::InventoryReserved)
             | (Topic::PaymentCommands, Status::ChargePayment) => {
-                self.charge(transaction, Style::of(topic), message, event).await
+                self.charge(transaction, topic.style(), message, event).await
             }
             (Topic::Payment, Status::OrderCancel)
             | (Topic::PaymentCommands, Status::RefundPayment) => {
-                self.refund(transaction, Style::of(topic), message, event).await
+                self.refund(transaction, topic.style(), message, event).await
             }
             _ => Err(consume::misplaced(topic, &message)),
         }

@@ -6,9 +6,9 @@
 use std::time::Duration;
 
 use rowpost_outbox::{Headers, MySql, MySqlPool, Received, Transaction, headers};
-use shop::Message;
+use shop::{Message, Style};
 
-use crate::answer::{Outcome, Style};
+use crate::answer::Outcome;
 
 /// Where a payment stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,10 +85,7 @@ impl TryFrom<Row> for Payment {
             .map_err(|error| sqlx::Error::Decode(error.into()))?;
         Ok(Self {
             state: State::of(&row.state)?,
-            style: match &*row.style {
-                "orchestration" => Style::Orchestration,
-                _ => Style::Choreography,
-            },
+            style: Style::of_column(&row.style)?,
             is_refund_asked: row.is_refund_asked,
             message,
             headers: Headers {
@@ -121,7 +118,7 @@ pub(crate) async fn insert(
     )
     .bind(&message.transaction_id)
     .bind(state.as_str())
-    .bind(name(style))
+    .bind(style.as_str())
     .bind(json(message)?)
     .bind(&cause.event_id)
     .bind(&message.transaction_id)
@@ -163,7 +160,7 @@ pub(crate) async fn ask_refund(
                             due_at = current_timestamp(6) \
          where transaction_id = ?",
     )
-    .bind(name(style))
+    .bind(style.as_str())
     .bind(json(message)?)
     .bind(&cause.event_id)
     .bind(message.reason())
@@ -243,13 +240,6 @@ pub(crate) async fn postpone(
     .execute(pool)
     .await?;
     Ok(())
-}
-
-fn name(style: Style) -> &'static str {
-    match style {
-        Style::Choreography => "choreography",
-        Style::Orchestration => "orchestration",
-    }
 }
 
 fn json(message: &Message) -> Result<String, sqlx::Error> {

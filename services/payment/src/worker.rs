@@ -35,14 +35,6 @@ pub(crate) struct Worker {
     gateway: Gateway,
 }
 
-#[derive(Debug, thiserror::Error)]
-enum WorkError {
-    #[error(transparent)]
-    Database(#[from] sqlx::Error),
-    #[error(transparent)]
-    Append(#[from] AppendError),
-}
-
 impl Worker {
     pub(crate) fn new(pool: MySqlPool, gateway: Gateway) -> Self {
         Self { pool, gateway }
@@ -87,7 +79,7 @@ impl Worker {
         });
     }
 
-    async fn work(&self, payment: &Payment) -> Result<(), WorkError> {
+    async fn work(&self, payment: &Payment) -> Result<(), AppendError> {
         match payment.state {
             // The lease keeps it from being asked at the very end of its time.
             State::Charging if payment.is_late => {
@@ -102,7 +94,7 @@ impl Worker {
         }
     }
 
-    async fn charge(&self, payment: &Payment) -> Result<(), WorkError> {
+    async fn charge(&self, payment: &Payment) -> Result<(), AppendError> {
         let Some(asked) = &payment.message.payment else {
             return self.end(payment, Outcome::Refused, Some("there is no price")).await;
         };
@@ -123,7 +115,7 @@ impl Worker {
         payment: &Payment,
         outcome: Outcome,
         reason: Option<&str>,
-    ) -> Result<(), WorkError> {
+    ) -> Result<(), AppendError> {
         let order = &payment.message.transaction_id;
         let mut transaction = self.pool.begin().await?;
         let to = State::Ended(outcome);
@@ -143,7 +135,7 @@ impl Worker {
     }
 
     /// Whether it was charged is not known; from now on it is to be nothing.
-    async fn reverse(&self, payment: &Payment, reason: &str) -> Result<(), WorkError> {
+    async fn reverse(&self, payment: &Payment, reason: &str) -> Result<(), AppendError> {
         let order = &payment.message.transaction_id;
         let mut transaction = self.pool.begin().await?;
         let (from, to) = (payment.state, State::Reversing);
@@ -153,7 +145,7 @@ impl Worker {
         Ok(())
     }
 
-    async fn postpone(&self, payment: &Payment, unclear: &Unclear) -> Result<(), WorkError> {
+    async fn postpone(&self, payment: &Payment, unclear: &Unclear) -> Result<(), AppendError> {
         let pause = backoff(payment.attempts);
         let order = &payment.message.transaction_id;
         tracing::warn!(order, ?pause, error = %unclear, "the gateway is asked again");

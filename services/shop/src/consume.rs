@@ -70,11 +70,13 @@ pub async fn append(
     message: &Message,
     cause: &Received,
 ) -> Result<(), AppendError> {
-    let headers = Headers {
-        correlation_id: Some(message.transaction_id.clone()),
-        ..Headers::caused_by(cause)
-    };
-    append_with(transaction, topic, message, &headers).await
+    append_with(transaction, topic, message, &headers(message, cause)).await
+}
+
+/// Of what follows from `cause`. The process is the order, also where a foreign producer has named none.
+pub fn headers(message: &Message, cause: &Received) -> Headers {
+    let correlation_id = Some(message.transaction_id.clone());
+    Headers { correlation_id, ..Headers::caused_by(cause) }
 }
 
 /// The same for what no record has caused.

@@ -35,5 +35,5 @@ pub use self::{
     life::{Failure, Life},
     message::{Item, Message, Payment, Status},
     settings::Settings,
-    topic::{Outgoing, Topic},
+    topic::{Outgoing, Style, Topic},
 };

@@ -1,4 +1,4 @@
-//! The shop's topics: the three of the reference, and three for orchestration.
+//! The shop's topics: the three of the reference for the choreography, and three for orchestration.
 
 use rowpost_outbox::Event;
 use serde::Serialize;
@@ -22,6 +22,35 @@ pub enum Topic {
     OrderReplies,
 }
 
+/// Who leads a saga.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, clap::ValueEnum)]
+#[serde(rename_all = "snake_case")]
+pub enum Style {
+    /// Each service tells the next what has happened.
+    Choreography,
+    /// The order service tells each what to do.
+    Orchestration,
+}
+
+impl Style {
+    /// As the databases have it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Choreography => "choreography",
+            Self::Orchestration => "orchestration",
+        }
+    }
+
+    /// The way back.
+    pub fn of_column(text: &str) -> Result<Self, sqlx::Error> {
+        match text {
+            "choreography" => Ok(Self::Choreography),
+            "orchestration" => Ok(Self::Orchestration),
+            other => Err(sqlx::Error::Decode(format!("`{other}` is no style of saga").into())),
+        }
+    }
+}
+
 impl Topic {
     /// All of them.
     pub const ALL: [Self; 6] = [
@@ -42,6 +71,16 @@ impl Topic {
             Self::InventoryCommands => "shop.inventory.commands",
             Self::PaymentCommands => "shop.payment.commands",
             Self::OrderReplies => "shop.order.replies",
+        }
+    }
+
+    /// Of the sagas whose messages it has: none has both events and commands.
+    pub fn style(self) -> Style {
+        match self {
+            Self::Inventory | Self::Payment | Self::Order => Style::Choreography,
+            Self::InventoryCommands | Self::PaymentCommands | Self::OrderReplies => {
+                Style::Orchestration
+            }
         }
     }
 

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use rowpost_outbox::{AppendError, Headers, MySql, Transaction};
-use shop::{Message, consume};
+use shop::{Message, Style, consume};
 
-use super::{Deadlines, Progress, Style, store, store::Saga};
+use super::{Deadlines, Progress, store, store::Saga};
 use crate::orders;
 
 /// Longest pause between two attempts at a step that gets no reply, in step deadlines.
@@ -20,14 +20,6 @@ pub(crate) enum Tell {
     Nobody,
 }
 
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum DriveError {
-    #[error(transparent)]
-    Database(#[from] sqlx::Error),
-    #[error(transparent)]
-    Append(#[from] AppendError),
-}
-
 /// To `progress`, by a message that a participant has sent.
 pub(crate) async fn advance(
     transaction: &mut Transaction<'_, MySql>,
@@ -36,7 +28,7 @@ pub(crate) async fn advance(
     message: &Message,
     headers: &Headers,
     deadlines: Deadlines,
-) -> Result<(), DriveError> {
+) -> Result<(), AppendError> {
     let tell = match saga.style {
         Style::Choreography => Tell::Nobody,
         Style::Orchestration => Tell::Next,
@@ -56,7 +48,7 @@ pub(crate) async fn remind(
     transaction: &mut Transaction<'_, MySql>,
     saga: Saga,
     deadlines: Deadlines,
-) -> Result<(), DriveError> {
+) -> Result<(), AppendError> {
     let back = saga.progress.turned_back().filter(|_| saga.is_past_deadline);
     let saga = match back {
         Some(progress) => {
@@ -77,7 +69,7 @@ pub(crate) async fn retry(
     transaction: &mut Transaction<'_, MySql>,
     saga: Saga,
     deadlines: Deadlines,
-) -> Result<(), DriveError> {
+) -> Result<(), AppendError> {
     again(transaction, saga, deadlines.step).await
 }
 
@@ -87,7 +79,7 @@ pub(crate) async fn compensate(
     saga: Saga,
     reason: &str,
     deadlines: Deadlines,
-) -> Result<(), DriveError> {
+) -> Result<(), AppendError> {
     let message = saga.message.with_reason(Some(reason));
     again(transaction, Saga { message, late: 0, ..saga }, deadlines.step).await
 }
@@ -96,7 +88,7 @@ async fn again(
     transaction: &mut Transaction<'_, MySql>,
     saga: Saga,
     due_in: Duration,
-) -> Result<(), DriveError> {
+) -> Result<(), AppendError> {
     let headers = Headers::of_process(&saga.message.transaction_id);
     write(transaction, saga, due_in, Tell::Next, &headers).await
 }
@@ -107,7 +99,7 @@ async fn write(
     due_in: Duration,
     tell: Tell,
     headers: &Headers,
-) -> Result<(), DriveError> {
+) -> Result<(), AppendError> {
     let Saga { style, progress, message, late, .. } = &saga;
     store::update(transaction, &saga, due_in).await?;
     if let Some(status) = progress.order_status() {

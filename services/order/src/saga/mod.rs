@@ -10,32 +10,13 @@
 //! order on among themselves, and this is how the order service follows it; in the orchestration it
 //! decides.
 
-pub(crate) mod drive;
-pub(crate) mod store; // the table // progress → messages, in one transaction
+pub(crate) mod drive; // progress → messages, in one transaction
+
+pub(crate) mod store; // the table
 
 use std::time::Duration;
 
-use serde::Serialize;
-use shop::{Message, Status, Topic};
-
-/// Who leads.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, clap::ValueEnum)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Style {
-    /// Each service tells the next.
-    Choreography,
-    /// The order service tells each.
-    Orchestration,
-}
-
-impl Style {
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Self::Choreography => "choreography",
-            Self::Orchestration => "orchestration",
-        }
-    }
-}
+use shop::{Message, Status, Style, Topic};
 
 /// What may take how long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use rowpost_outbox::{MySql, MySqlPool, Transaction};
 use serde::Serialize;
-use shop::Message;
+use shop::{Message, Style};
 
-use super::{Deadlines, Progress, STEPS, Style};
+use super::{Deadlines, Progress, STEPS};
 
 /// A row.
 #[derive(Debug, Clone, PartialEq)]
@@ -75,10 +75,7 @@ impl TryFrom<Row> for Saga {
                 return Err(sqlx::Error::Decode(format!("saga.phase is `{other}`").into()));
             }
         };
-        let style = match &*row.style {
-            "orchestration" => Style::Orchestration,
-            _ => Style::Choreography,
-        };
+        let style = Style::of_column(&row.style)?;
         let message = serde_json::from_str(&row.message)
             .map_err(|error| sqlx::Error::Decode(error.into()))?;
         let Row { late, is_past_deadline, .. } = row;
