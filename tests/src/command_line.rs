@@ -7,6 +7,7 @@ use rowpost_servers::{cache::Cache, run_directory};
 
 use crate::{
     control::blocking,
+    programs::{RELAY, program},
     relay::{self, RelayConfig},
 };
 
@@ -21,7 +22,7 @@ pub struct Said {
 
 /// Runs `rowpost ARGUMENTS` to its end.
 pub async fn rowpost(arguments: &[&str]) -> Result<Said> {
-    let mut command = relay::command(&relay::binary().await?);
+    let mut command = relay::command(&program(RELAY).await?);
     command.args(arguments);
     run(command).await
 }
@@ -36,7 +37,7 @@ pub async fn command(config: &RelayConfig, arguments: &[&str]) -> Result<Command
     let directory = run_directory::subfolder(&Cache::open()?, "command")?;
     let file = directory.join("rowpost.toml");
     fs::write(&file, config.toml())?;
-    let mut command = relay::command(&relay::binary().await?);
+    let mut command = relay::command(&program(RELAY).await?);
     command.args(arguments).arg("--config").arg(file);
     Ok(command)
 }

@@ -42,6 +42,8 @@ pub mod http; // the relay's endpoints
 
 pub mod open_metrics; // what one of them answers
 
+pub mod programs; // the binaries under test
+
 pub mod relay; // the relay under test
 
 pub mod command_line; // its other commands

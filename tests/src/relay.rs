@@ -17,21 +17,12 @@ use rowpost_servers::{
     usage::{self, ResidentBytes},
 };
 use rustix::process::Signal;
-use serde_json::Value;
-use tokio::sync::OnceCell;
 
 use crate::{
-    KafkaBroker, MysqlServer,
-    control::blocking,
-    eventually,
+    KafkaBroker, MysqlServer, eventually,
     http::{self, Response},
-    outbox,
+    programs::{RELAY, program},
 };
-
-/// Names a binary that is there already; without it `cargo build` makes one.
-pub const BINARY_VARIABLE: &str = "ROWPOST_BIN";
-/// Profile of that `cargo build`; default: dev.
-pub const PROFILE_VARIABLE: &str = "ROWPOST_TEST_PROFILE";
 
 const EXIT_POLL_INTERVAL: Duration = Duration::from_millis(10);
 
@@ -90,7 +81,7 @@ pub struct Relay {
 impl Relay {
     /// Starts `rowpost run --config FILE`; does not wait until it is ready.
     pub async fn start(config: RelayConfig) -> Result<Self> {
-        Self::of_binary(binary().await?, config)
+        Self::of_binary(program(RELAY).await?, config)
     }
 
     /// The same, of a binary that is there already.
@@ -240,47 +231,9 @@ pub(crate) fn command(binary: &Path) -> Command {
     command
 }
 
-/// The binary: given, or built once per test process.
-pub async fn binary() -> Result<PathBuf> {
-    static BUILT: OnceCell<PathBuf> = OnceCell::const_new();
-    if let Some(given) = env::var_os(BINARY_VARIABLE) {
-        return Ok(given.into());
-    }
-    BUILT.get_or_try_init(|| blocking(build)).await.cloned()
-}
-
-fn build() -> Result<PathBuf> {
-    let profile = env::var(PROFILE_VARIABLE).unwrap_or_else(|_| "dev".to_owned());
-    let mut cargo = command::cargo();
-    cargo
-        .args(["build", "--package", "rowpost", "--bin", "rowpost", "--profile", &profile])
-        .args(["--message-format", "json-render-diagnostics"])
-        .current_dir(outbox::workspace());
-    let messages = command::output(&mut cargo)?;
-    executable(&messages).context("cargo built no binary `rowpost`")
-}
-
-/// From cargo's messages, one JSON object per line.
-fn executable(messages: &str) -> Option<PathBuf> {
-    messages
-        .lines()
-        .filter_map(|line| serde_json::from_str::<Value>(line).ok())
-        .find_map(|message| message.get("executable")?.as_str().map(PathBuf::from))
-        .filter(|path| Path::new(path).is_absolute())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn executable_is_found_among_the_messages_of_cargo() {
-        let messages = r#"{"reason":"compiler-artifact","executable":null}
-{"reason":"compiler-artifact","executable":"/target/debug/rowpost"}
-{"reason":"build-finished","success":true}"#;
-
-        assert_eq!(executable(messages), Some(PathBuf::from("/target/debug/rowpost")));
-    }
 
     /// A program that takes the relay's arguments, and does what `script` says.
     fn stand_in(script: &str) -> Relay {

@@ -15,6 +15,17 @@ pub(crate) fn command() -> Command {
     cargo
 }
 
+/// The relay and the services of the shop.
+pub(crate) const PROGRAMS: [&str; 5] =
+    ["rowpost", "shop-order", "shop-inventory", "shop-payment", "shop-gateway"];
+
+/// `--bin` for each; with the features that the whole workspace asks for, as `cargo test --workspace` has
+/// them: with those of one package alone, cargo compiles the dependencies once more.
+pub(crate) fn build_arguments<'p>(programs: &[&'p str]) -> Vec<&'p str> {
+    let programs = programs.iter().flat_map(|program| ["--bin", program]);
+    ["build", "--workspace"].into_iter().chain(programs).collect()
+}
+
 /// Runs cargo and shows its output; an error unless it succeeds.
 pub(crate) fn run(arguments: &[&str]) -> Result<()> {
     let status = command().args(arguments).status().context("cargo cannot be started")?;

@@ -1,7 +1,6 @@
 //! One service of the shop as a process; it dies with the test.
 
 use std::{
-    collections::BTreeMap,
     env,
     path::PathBuf,
     process::{Child, Command, ExitStatus},
@@ -16,10 +15,8 @@ use rowpost_servers::{
     run_directory,
 };
 use rustix::process::Signal;
-use serde_json::Value;
-use tokio::sync::OnceCell;
 
-use crate::{control::blocking, outbox};
+use crate::programs::program;
 
 const EXIT_POLL_INTERVAL: Duration = Duration::from_millis(10);
 
@@ -37,7 +34,7 @@ pub struct Service {
 impl Service {
     /// Starts `shop-<name>`; does not wait until it is ready.
     pub async fn start(name: &'static str, variables: Vec<(&'static str, String)>) -> Result<Self> {
-        let binary = binary(name).await?;
+        let binary = program(&format!("shop-{name}")).await?;
         let directory = run_directory::subfolder(&Cache::open()?, name)?;
         let (port, log) = (ports::free()?, directory.join(format!("{name}.log")));
         let mut service = Self { name, binary, port, variables, log, running: None };
@@ -121,26 +118,4 @@ impl Drop for Service {
             eprintln!("cannot stop {}: {error:#}", self.name);
         }
     }
-}
-
-/// All four, built once per test process.
-async fn binary(name: &str) -> Result<PathBuf> {
-    static BUILT: OnceCell<BTreeMap<String, PathBuf>> = OnceCell::const_new();
-    let built = BUILT.get_or_try_init(|| blocking(build)).await?;
-    built.get(&format!("shop-{name}")).cloned().with_context(|| format!("no binary shop-{name}"))
-}
-
-fn build() -> Result<BTreeMap<String, PathBuf>> {
-    let mut cargo = command::cargo();
-    cargo.args(["build", "--message-format", "json-render-diagnostics"]);
-    for service in ["gateway", "order", "inventory", "payment"] {
-        cargo.args(["--package", &format!("shop-{service}")]);
-    }
-    let messages = command::output(cargo.current_dir(outbox::workspace()))?;
-    let executables = messages.lines().filter_map(|line| {
-        let message: Value = serde_json::from_str(line).ok()?;
-        let name = message.pointer("/target/name")?.as_str()?.to_owned();
-        Some((name, PathBuf::from(message.get("executable")?.as_str()?)))
-    });
-    Ok(executables.collect())
 }

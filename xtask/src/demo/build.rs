@@ -19,7 +19,10 @@ use serde_json::Value;
 use crate::cargo;
 
 /// Names a relay that is built already, as for the tests.
-const BINARY_VARIABLE: &str = "ROWPOST_BIN";
+pub(super) const BINARY_VARIABLE: &str = "ROWPOST_BIN";
+
+/// The run.
+const DEMO: &str = "demo";
 
 /// What runs in the demo.
 #[derive(Debug)]
@@ -33,17 +36,15 @@ pub(super) struct Programs {
 /// The dev profile: its dependencies are optimised, ours are compiled quickly; tests share the build.
 pub(super) fn programs() -> Result<Programs> {
     let given = env::var_os(BINARY_VARIABLE).map(PathBuf::from);
+    let programs: Vec<&str> = cargo::PROGRAMS.into_iter().chain([DEMO]).collect();
     let mut cargo = cargo::command();
-    cargo.arg("build").args(["--package", "rowpost-tests", "--bin", "demo"]);
-    if given.is_none() {
-        cargo.args(["--package", "rowpost", "--bin", "rowpost"]);
-    }
     cargo
+        .args(cargo::build_arguments(&programs))
         .args(["--message-format", "json-render-diagnostics"])
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
-    progress::step("building the relay and the demo", None, |step| {
+    progress::step("building the relay, the shop and the demo", None, |step| {
         let total = crate_count()?;
         let mut child = cargo.spawn().context("cannot run cargo")?;
         let stdout = child.stdout.take().context("cargo has no output")?;
@@ -56,7 +57,7 @@ pub(super) fn programs() -> Result<Programs> {
         });
         let (executables, errors) = (executables?, errors.unwrap_or_default());
         if !child.wait()?.success() {
-            bail!("cargo could not build the relay:\n{errors}");
+            bail!("cargo could not build them:\n{errors}");
         }
         let find = |name: &str| {
             let found = executables.iter().find(|path| path.file_name().is_some_and(|n| n == name));
@@ -67,21 +68,15 @@ pub(super) fn programs() -> Result<Programs> {
             None => "built in the dev profile, its dependencies optimised".to_owned(),
         };
         let relay = given.map_or_else(|| find("rowpost"), Ok)?;
-        Ok(Programs { relay, relay_origin, demo: find("demo")? })
+        Ok(Programs { relay, relay_origin, demo: find(DEMO)? })
     })
 }
 
-/// Crates that the two programs consist of.
+/// Crates that the programs consist of.
 fn crate_count() -> Result<usize> {
     let mut tree = cargo::command();
-    tree.arg("tree").args(["--package", "rowpost", "--package", "rowpost-tests"]).args([
-        "--edges",
-        "normal,build",
-        "--prefix",
-        "none",
-        "--format",
-        "{p}",
-    ]);
+    tree.args(["tree", "--edges", "normal,build", "--prefix", "none", "--format", "{p}"]);
+    tree.args(cargo::PROGRAMS.into_iter().chain(["rowpost-tests"]).flat_map(|p| ["--package", p]));
     let listed = command::output(&mut tree)?;
     let crates: BTreeSet<&str> = listed.lines().map(|line| line.trim_end_matches(" (*)")).collect();
     Ok(crates.len())

@@ -47,7 +47,7 @@ pub(crate) fn run(arguments: &Test) -> Result<()> {
     run_cargo_tests(arguments, &without, &mut tally)?;
     if wanted(&Tier::Compose) && arguments.filter.is_none() {
         match compose::check() {
-            Ok(()) => tally.pass("docker compose up gives a relay that publishes"),
+            Ok(()) => tally.pass("docker compose up gives a shop and a relay that publishes"),
             Err(error) => tally.fail(&format!("tier compose: {error:#}")),
         }
     }
@@ -74,8 +74,8 @@ fn demo() -> Result<()> {
 }
 
 fn run_cargo_tests(arguments: &Test, without: &[Tier], tally: &mut Tally) -> Result<()> {
-    // The relay that the tests start; built first, so that no test waits for a compiler.
-    cargo::run(&["build", "--package", "rowpost", "--bin", "rowpost"])?;
+    // What the tests start; built first, so that no test waits for a compiler.
+    cargo::run(&cargo::build_arguments(&cargo::PROGRAMS))?;
     let without: Vec<String> = without.iter().map(Tier::to_string).collect();
     let mut tests = cargo::command();
     tests
