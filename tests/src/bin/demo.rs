@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand};
 use rowpost_tests::{
     Setup,
     demo::{self, Insert, Run},
+    shop::Style,
 };
 
 #[derive(Debug, Parser)]
@@ -49,6 +50,9 @@ struct RunArguments {
     /// Rows that they write in a second.
     #[arg(long)]
     rate: u32,
+    /// How the shop's sagas are led; repeatable.
+    #[arg(long, value_enum)]
+    saga: Vec<Style>,
 }
 
 #[derive(Debug, Args)]
@@ -66,8 +70,9 @@ struct InsertArguments {
 #[tokio::main]
 async fn main() -> Result<ExitCode> {
     let is_good = match Arguments::parse().command {
-        Command::Run(RunArguments { servers, relay, seconds, rate }) => {
-            demo::run(&Run { servers: servers.checked()?, relay, seconds, rate }).await?
+        Command::Run(RunArguments { servers, relay, seconds, rate, saga }) => {
+            let servers = servers.checked()?;
+            demo::run(&Run { servers, relay, seconds, rate, styles: saga }).await?
         }
         Command::Insert(InsertArguments { servers, key, event_type, payload }) => {
             let servers = servers.checked()?;

@@ -1,9 +1,11 @@
-//! Running servers and a relay's binary → a story on the terminal that ends with a verdict.
+//! Running servers and a relay's binary → a story on the terminal that ends with its verdicts: what the
+//! relay has done with rows, and what the shop with orders.
 //!
 //! Promises:
 //! - nothing is played: writers, relay, servers and consumer are those of the tests;
-//! - the verdict rests on reading every topic again from its beginning, not on what was shown;
-//! - the relay dies with this process.
+//! - the verdicts rest on what is read in the end (every topic from its beginning, stock, charges), not on
+//!   what was shown;
+//! - relay and services die with this process.
 //!
 //! Not promised: a measurement. Everything shares one machine, and the relay is built for a quick
 //! first run.
@@ -15,6 +17,8 @@ mod insert; // one row by hand
 mod load; // many rows, and the relay killed in the middle
 
 mod phases; // latencies before, across and after the kill
+
+mod shop; // orders through the services, in both styles of saga
 
 mod singly; // one row at a time
 
@@ -34,7 +38,7 @@ use anyhow::Result;
 
 pub use self::insert::{Insert, insert};
 use self::stage::Stage;
-use crate::Setup;
+use crate::{Setup, shop::Style};
 
 /// The database whose table `outbox` is written.
 pub const DATABASE: &str = "demo";
@@ -58,6 +62,8 @@ pub struct Run {
     pub seconds: u32,
     /// Rows that they write in a second.
     pub rate: u32,
+    /// Each style of saga in which orders are led through the shop.
+    pub styles: Vec<Style>,
 }
 
 /// Tells the story; true when the verdict is good.
@@ -65,5 +71,6 @@ pub async fn run(run: &Run) -> Result<bool> {
     let mut stage = Stage::set(run).await?;
     let singly = singly::show(&mut stage).await?;
     let load = load::show(&mut stage, run).await?;
-    closing::judge(stage, &singly, load).await
+    let is_good = closing::judge(stage, &singly, load).await?;
+    Ok(shop::show(run).await? && is_good)
 }

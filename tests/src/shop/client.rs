@@ -91,22 +91,30 @@ impl Shop {
         ended.expect("it has ended")
     }
 
-    /// `by status` of each event in the order's log, once there are so many.
-    pub async fn story(&self, transaction_id: &str, events: usize) -> Vec<String> {
-        let mut story = Vec::new();
+    /// Why an order was cancelled.
+    pub async fn reason(&self, transaction_id: &str) -> Result<String> {
+        let (_, saga) = self.get(self.order.url(&format!("/v1/sagas/{transaction_id}"))).await?;
+        Ok(saga["reason"].as_str().context("no reason")?.to_owned())
+    }
+
+    /// The order's log, once it has so many events.
+    pub async fn log(&self, transaction_id: &str, events: usize) -> Vec<Value> {
+        let mut lines = Vec::new();
         eventually("the log has the events", LONG, async || {
             let url = self.order.url(&format!("/v1/order/{transaction_id}/events"));
             let (_, log) = self.get(url).await?;
-            let lines = log.as_array().map(Vec::as_slice).unwrap_or_default();
-            let text = |line: &Value, field: &str| line[field].as_str().unwrap_or("?").to_owned();
-            story = lines
-                .iter()
-                .map(|line| format!("{} {}", text(line, "by"), text(line, "status")))
-                .collect();
-            Ok::<_, anyhow::Error>(story.len() >= events)
+            lines = log.as_array().cloned().unwrap_or_default();
+            Ok::<_, anyhow::Error>(lines.len() >= events)
         })
         .await;
-        story
+        lines
+    }
+
+    /// `by status` of each event in the order's log, once there are so many.
+    pub async fn story(&self, transaction_id: &str, events: usize) -> Vec<String> {
+        let text = |line: &Value, field: &str| line[field].as_str().unwrap_or("?").to_owned();
+        let log = self.log(transaction_id, events).await;
+        log.iter().map(|line| format!("{} {}", text(line, "by"), text(line, "status"))).collect()
     }
 
     /// The gateway misbehaves from now on; `{}` ends it.

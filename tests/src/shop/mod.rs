@@ -9,7 +9,7 @@ mod service; // one process
 
 use std::collections::BTreeMap;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
 pub use self::{
     client::{Ended, Order},
@@ -28,7 +28,7 @@ pub const LONG: std::time::Duration = std::time::Duration::from_secs(120);
 const PARTITIONS: i32 = 3;
 
 /// As `SHOP_SAGA` has them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Style {
     Choreography,
     Orchestration,
@@ -67,7 +67,17 @@ impl Shop {
     /// `name` must differ between the shops of a program.
     pub async fn start_with(name: &str, style: Style, variables: &Variables) -> Result<Self> {
         let mysql = MysqlServer::shared(Setup::Current).await?;
-        let kafka = KafkaBroker::shared().await?;
+        Self::start_on(mysql, KafkaBroker::shared().await?, name, style, variables).await
+    }
+
+    /// On servers that are there already.
+    pub async fn start_on(
+        mysql: &'static MysqlServer,
+        kafka: &'static KafkaBroker,
+        name: &str,
+        style: Style,
+        variables: &Variables,
+    ) -> Result<Self> {
         let prefix = format!("{name}{}_", std::process::id());
         for service in ["order", "inventory", "payment"] {
             create_schema(mysql, &prefix, service).await?;
@@ -125,6 +135,16 @@ impl Shop {
     /// The name of a topic.
     pub fn topic(&self, name: &str) -> String {
         format!("{}{name}", self.prefix)
+    }
+
+    /// New orders are led the other way from now on; those that are on their way keep theirs.
+    pub async fn change_style(&mut self, style: Style) -> Result<()> {
+        self.order.set("SHOP_SAGA", style.as_str());
+        let status = self.order.terminate(LONG).await?;
+        ensure!(status.success(), "the order service has not ended well: {status}");
+        self.order.start_again()?;
+        self.wait_ready().await;
+        Ok(())
     }
 
     /// By its name: to be killed.

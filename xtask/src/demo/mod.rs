@@ -4,9 +4,9 @@
 //! - real servers, the real relay; what cannot be had is said, and nothing stands in for it;
 //! - Ctrl-C, an error and the end leave neither a process nor a file of the run behind; `--keep`
 //!   leaves all of it running after the verdict, under the name of a stack;
-//! - exit code 0 only for a good verdict.
+//! - exit code 0 only for good verdicts.
 //!
-//! The run itself (writers, kill, consumer, ledger) is the binary `demo` of the tests' crate, with
+//! The run itself (writers, kill, consumer, ledger, the shop's orders) is the binary `demo` of the tests' crate, with
 //! their harness.
 
 mod build; // relay and run, compiled
@@ -29,8 +29,13 @@ use rowpost_servers::{
     process,
 };
 
-use self::{build::Programs, interrupt::Interrupt};
+use self::{
+    build::{BINARY_VARIABLE, Programs},
+    interrupt::Interrupt,
+};
 use crate::stack::{Addresses, Engine, Request, Stack};
+
+const STYLES: [&str; 2] = ["choreography", "orchestration"];
 
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true)]
@@ -65,6 +70,9 @@ struct Run {
     /// Rows that they write in a second.
     #[arg(long, default_value_t = 300, value_parser = clap::value_parser!(u32).range(10..=20_000))]
     rate: u32,
+    /// How the orders are led through the shop: one style, instead of one after the other.
+    #[arg(long, value_parser = STYLES)]
+    saga: Option<String>,
     /// MySQL and Kafka from docker-compose.yml. Default where Docker answers.
     #[arg(long, conflicts_with = "native")]
     docker: bool,
@@ -158,6 +166,13 @@ fn story(
     demo.arg("run").args(kept::arguments(addresses));
     demo.arg("--relay").arg(&programs.relay);
     demo.arg(format!("--seconds={}", run.seconds)).arg(format!("--rate={}", run.rate));
+    for style in STYLES {
+        if run.saga.as_deref().is_none_or(|saga| saga == style) {
+            demo.args(["--saga", style]);
+        }
+    }
+    // The services lie beside the relay.
+    demo.env(BINARY_VARIABLE, &programs.relay);
     let status = process::tied(&demo)?.status().context("cannot run the demo")?;
     ensure!(status.code().is_some(), "the demo was cut short: {status}");
     Ok(status)
