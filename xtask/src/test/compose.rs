@@ -1,4 +1,5 @@
-//! docker-compose.yml, used as a newcomer uses it: up, insert a row, see the record, restart, down.
+//! docker-compose.yml, used as a newcomer uses it: up, order something, insert a row, see the record,
+//! restart, down.
 
 use std::{
     process::{Command, Output},
@@ -7,29 +8,37 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail, ensure};
+use rowpost_servers::command;
+use serde_json::{Value, json};
 
 use crate::cargo;
 
 /// Its own project and ports, so that a stack that someone uses is left alone.
-const ENVIRONMENT: [(&str, &str); 5] = [
+const ENVIRONMENT: [(&str, &str); 8] = [
     ("COMPOSE_PROJECT_NAME", "rowpost-test"),
     ("ROWPOST_MYSQL_PORT", "23306"),
     ("ROWPOST_KAFKA_PORT", "29092"),
     ("ROWPOST_HTTP_PORT", "29187"),
-    // The image takes the binary that was just built here; the Dockerfile's full build takes minutes.
-    ("ROWPOST_BUILD_TARGET", "prebuilt"),
+    ("ROWPOST_ORDER_PORT", "28080"),
+    ("ROWPOST_INVENTORY_PORT", "28090"),
+    ("ROWPOST_GATEWAY_PORT", "28070"),
+    // The image takes the binaries that were just tested; the Dockerfile's full build takes minutes.
+    ("ROWPOST_BUILD_TARGET", "staged"),
 ];
 
+const ORDER: &str = "http://127.0.0.1:28080";
+const INVENTORY: &str = "http://127.0.0.1:28090";
+
 const EVENTUALLY: Duration = Duration::from_secs(60);
+const POLL_INTERVAL: Duration = Duration::from_millis(500);
 
 pub(super) fn check() -> Result<()> {
     ensure!(
         Command::new("docker").args(["info"]).output().is_ok_and(|info| info.status.success()),
         "no Docker engine answers; leave this out with --without compose"
     );
-    cargo::run(&["build", "--release", "--package", "rowpost", "--bin", "rowpost"])?;
-    stage_binary()?;
-    let outcome = publish_through_it();
+    stage_binaries()?;
+    let outcome = use_it();
     if outcome.is_err() {
         let logs = docker(&["compose", "logs", "--no-color", "--tail", "40"]);
         println!("{}", logs.unwrap_or_default());
@@ -38,28 +47,61 @@ pub(super) fn check() -> Result<()> {
     outcome.and(down.map(drop))
 }
 
-/// The Dockerfile copies target/release/rowpost, wherever cargo put it.
-fn stage_binary() -> Result<()> {
-    let built = cargo::target().join("release/rowpost");
-    let staged = cargo::workspace().join("target/release/rowpost");
-    if built == staged {
-        return Ok(());
+/// What the Dockerfile's `staged` copies; without their debug information, which is most of them.
+fn stage_binaries() -> Result<()> {
+    cargo::run(&cargo::build_arguments(&cargo::PROGRAMS))?;
+    let staged = cargo::workspace().join("target/staged");
+    std::fs::create_dir_all(&staged)?;
+    for binary in cargo::PROGRAMS {
+        let mut strip = Command::new("strip");
+        strip.arg("-o").arg(staged.join(binary)).arg(cargo::target().join("debug").join(binary));
+        command::output(&mut strip)?;
     }
-    let folder = staged.parent().context("the path has a parent")?;
-    std::fs::create_dir_all(folder)?;
-    std::fs::copy(&built, &staged).with_context(|| format!("copying {}", built.display()))?;
     Ok(())
 }
 
-fn publish_through_it() -> Result<()> {
+fn use_it() -> Result<()> {
     println!("docker compose up …");
     docker(&["compose", "up", "--detach", "--wait", "--build"])?;
+    order_something()?;
     insert("first")?;
     eventually_published(&["first"])?;
     // Stopped as an operator stops it, started again, nothing twice.
     docker(&["compose", "restart", "relay"])?;
     insert("second")?;
     eventually_published(&["first", "second"])
+}
+
+/// The examples at the head of docker-compose.yml.
+fn order_something() -> Result<()> {
+    let body = json!({
+        "order": {
+            "user_id": "user", "name": "Hong Gil Dong", "addr": "29, Hansil-ro",
+            "tel": "01012341234", "email": "hong@gil.com",
+        },
+        "inventory": { "id": 2, "quantity": 5 },
+    });
+    let mut taken = ureq::post(format!("{ORDER}/v1/order")).send_json(&body)?;
+    let taken: Value = taken.body_mut().read_json()?;
+    ensure!(taken["status"] == "ORDER_CREATED", "the order is answered by {taken}");
+    let id = taken["transaction_id"].as_str().context("the order has no id")?;
+    let order = format!("{ORDER}/v1/order?transaction_id={id}&user_id=user");
+    let deadline = Instant::now() + EVENTUALLY;
+    loop {
+        let shown = get(&order)?;
+        if shown["status"] == "ORDER_COMPLETE" {
+            break;
+        }
+        ensure!(Instant::now() < deadline, "the order is not complete, it is {shown}");
+        thread::sleep(POLL_INTERVAL);
+    }
+    let items = get(&format!("{INVENTORY}/v1/inventory"))?;
+    ensure!(items[1]["quantity"] == 95, "5 of 100 were ordered, and there are {items}");
+    Ok(())
+}
+
+fn get(url: &str) -> Result<Value> {
+    Ok(ureq::get(url).call()?.body_mut().read_json()?)
 }
 
 /// As the service's own account.
@@ -96,7 +138,7 @@ fn eventually_published(events: &[&str]) -> Result<()> {
         if Instant::now() > deadline {
             bail!("published are {published:?} instead of {expected:?}");
         }
-        thread::sleep(Duration::from_millis(500));
+        thread::sleep(POLL_INTERVAL);
     }
 }
 
