@@ -11,6 +11,9 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, ensure};
 
+pub use ::shop::Style;
+use ::shop::Topic;
+
 pub use self::{
     client::{Ended, Order},
     duplicator::Duplicator,
@@ -26,22 +29,6 @@ use crate::{
 pub const LONG: std::time::Duration = std::time::Duration::from_secs(120);
 
 const PARTITIONS: i32 = 3;
-
-/// As `SHOP_SAGA` has them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum Style {
-    Choreography,
-    Orchestration,
-}
-
-impl Style {
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Choreography => "choreography",
-            Self::Orchestration => "orchestration",
-        }
-    }
-}
 
 pub struct Shop {
     pub mysql: &'static MysqlServer,
@@ -183,16 +170,8 @@ async fn create_schema(mysql: &MysqlServer, prefix: &str, service: &str) -> Resu
 }
 
 async fn create_topics(kafka: &KafkaBroker, prefix: &str) -> Result<()> {
-    let topics = [
-        "inventory",
-        "payment",
-        "order",
-        "shop.inventory.commands",
-        "shop.payment.commands",
-        "shop.order.replies",
-    ];
-    for topic in topics {
-        kafka.create_topic(&format!("{prefix}{topic}"), PARTITIONS, &[]).await?;
+    for topic in Topic::ALL {
+        kafka.create_topic(&format!("{prefix}{}", topic.name()), PARTITIONS, &[]).await?;
     }
     for group in ["order", "order-log", "inventory", "payment"] {
         kafka.create_topic(&format!("{prefix}{group}.dead-letter"), 1, &[]).await?;
