@@ -44,6 +44,8 @@ pub mod open_metrics; // what one of them answers
 
 pub mod programs; // the binaries under test
 
+mod tied; // a process that dies with the test
+
 pub mod relay; // the relay under test
 
 pub mod command_line; // its other commands

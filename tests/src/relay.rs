@@ -3,28 +3,24 @@
 use std::{
     collections::BTreeMap,
     env, fs,
+    ops::{Deref, DerefMut},
     path::{Path, PathBuf},
-    process::{Child, Command, ExitStatus},
-    time::{Duration, Instant},
+    process::Command,
+    time::Duration,
 };
 
-use anyhow::{Context, Result, bail};
+use anyhow::Result;
 use rowpost_servers::{
-    cache::Cache,
-    command, ports,
-    process::{self, Lifetime, ProcessId},
-    run_directory,
+    ports,
     usage::{self, ResidentBytes},
 };
-use rustix::process::Signal;
 
 use crate::{
     KafkaBroker, MysqlServer, eventually,
     http::{self, Response},
     programs::{RELAY, program},
+    tied::TiedProcess,
 };
-
-const EXIT_POLL_INTERVAL: Duration = Duration::from_millis(10);
 
 /// The configuration file, as dotted keys and TOML values.
 #[derive(Debug, Clone)]
@@ -73,9 +69,7 @@ impl RelayConfig {
 pub struct Relay {
     config: RelayConfig,
     binary: PathBuf,
-    directory: PathBuf,
-    /// `None` while it is stopped.
-    running: Option<(Child, ProcessId)>,
+    process: TiedProcess,
 }
 
 impl Relay {
@@ -86,80 +80,23 @@ impl Relay {
 
     /// The same, of a binary that is there already.
     pub fn of_binary(binary: PathBuf, config: RelayConfig) -> Result<Self> {
-        let directory = run_directory::subfolder(&Cache::open()?, "relay")?;
-        let mut relay = Self { config, binary, directory, running: None };
+        let mut relay = Self { config, binary, process: TiedProcess::new("relay")? };
         relay.start_again()?;
         Ok(relay)
     }
 
     /// After `kill9` or `terminate`: with the same configuration.
     pub fn start_again(&mut self) -> Result<()> {
-        if let Some(id) = self.id() {
-            bail!("the relay runs already (pid {})", id.pid);
-        }
-        let file = self.directory.join("rowpost.toml");
+        let file = self.process.directory().join("rowpost.toml");
         fs::write(&file, self.config.toml())?;
         let mut command = command(&self.binary);
         command.args(["run", "--config"]).arg(&file);
-        self.running = Some(process::spawn(&command, &self.log(), Lifetime::Tied)?);
-        Ok(())
+        self.process.start(&command)
     }
 
     /// Changes the configuration for the next start.
     pub fn config_mut(&mut self) -> &mut RelayConfig {
         &mut self.config
-    }
-
-    pub fn id(&self) -> Option<ProcessId> {
-        self.running.as_ref().map(|(_, id)| *id).filter(ProcessId::is_running)
-    }
-
-    fn running_id(&self) -> Result<ProcessId> {
-        self.id().with_context(|| format!("the relay does not run; {}", self.log_tail()))
-    }
-
-    /// SIGKILL, in the middle of whatever it does.
-    pub fn kill9(&mut self) -> Result<()> {
-        let (mut child, id) = self.running.take().context("the relay does not run")?;
-        id.kill9()?;
-        child.wait()?;
-        Ok(())
-    }
-
-    /// SIGTERM; does not wait for the end.
-    pub fn ask_to_stop(&self) -> Result<()> {
-        self.running_id()?.signal(Signal::TERM)
-    }
-
-    /// SIGTERM, then waits for the end.
-    pub async fn terminate(&mut self, limit: Duration) -> Result<ExitStatus> {
-        self.ask_to_stop()?;
-        self.wait_exit(limit).await
-    }
-
-    /// SIGSTOP and SIGCONT: a relay that stands still, as on a stopped virtual machine.
-    pub fn pause(&self) -> Result<()> {
-        self.running_id()?.pause()
-    }
-
-    pub fn resume(&self) -> Result<()> {
-        self.running_id()?.resume()
-    }
-
-    /// Waits until it ends by itself.
-    pub async fn wait_exit(&mut self, limit: Duration) -> Result<ExitStatus> {
-        let started = Instant::now();
-        let (child, _) = self.running.as_mut().context("the relay does not run")?;
-        loop {
-            if let Some(status) = child.try_wait()? {
-                self.running = None;
-                return Ok(status);
-            }
-            if started.elapsed() > limit {
-                bail!("the relay has not ended within {limit:?}; {}", self.log_tail());
-            }
-            tokio::time::sleep(EXIT_POLL_INTERVAL).await;
-        }
     }
 
     /// Until `/readyz` says so.
@@ -168,7 +105,7 @@ impl Relay {
     /// When it does not within `limit`, or the relay ends.
     pub async fn wait_ready(&self, limit: Duration) {
         eventually("the relay is ready", limit, async || {
-            assert!(self.id().is_some(), "the relay has ended; {}", self.log_tail());
+            self.assert_running();
             Ok::<_, anyhow::Error>(self.get("/readyz").await?.status == 200)
         })
         .await;
@@ -191,31 +128,20 @@ impl Relay {
     pub fn cpu_seconds(&self) -> Result<f64> {
         usage::cpu_seconds(self.running_id()?)
     }
+}
 
-    /// What every start of this relay has said.
-    pub fn log(&self) -> PathBuf {
-        self.directory.join("rowpost.log")
-    }
+/// What can be done to every process: killed, stopped, looked at.
+impl Deref for Relay {
+    type Target = TiedProcess;
 
-    pub fn log_text(&self) -> Result<String> {
-        fs::read_to_string(self.log()).context("cannot read the relay's log")
-    }
-
-    fn log_tail(&self) -> String {
-        command::tail(&self.log())
+    fn deref(&self) -> &TiedProcess {
+        &self.process
     }
 }
 
-impl Drop for Relay {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            eprintln!("{}", self.log_tail());
-        }
-        if self.id().is_some()
-            && let Err(error) = self.kill9()
-        {
-            eprintln!("cannot stop the relay: {error:#}");
-        }
+impl DerefMut for Relay {
+    fn deref_mut(&mut self) -> &mut TiedProcess {
+        &mut self.process
     }
 }
 
@@ -238,6 +164,8 @@ mod tests {
     /// A program that takes the relay's arguments, and does what `script` says.
     fn stand_in(script: &str) -> Relay {
         use std::os::unix::fs::PermissionsExt;
+
+        use rowpost_servers::{cache::Cache, run_directory};
 
         let directory = run_directory::subfolder(&Cache::open().unwrap(), "stand-in").unwrap();
         let binary = directory.join("rowpost");

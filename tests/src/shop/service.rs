@@ -2,42 +2,30 @@
 
 use std::{
     env,
+    ops::{Deref, DerefMut},
     path::PathBuf,
-    process::{Child, Command, ExitStatus},
-    time::{Duration, Instant},
+    process::Command,
 };
 
-use anyhow::{Context, Result, bail};
-use rowpost_servers::{
-    cache::Cache,
-    command, ports,
-    process::{self, Lifetime, ProcessId},
-    run_directory,
-};
-use rustix::process::Signal;
+use anyhow::Result;
+use rowpost_servers::ports;
 
-use crate::programs::program;
-
-const EXIT_POLL_INTERVAL: Duration = Duration::from_millis(10);
+use crate::{programs::program, tied::TiedProcess};
 
 #[derive(Debug)]
 pub struct Service {
-    name: &'static str,
     binary: PathBuf,
     port: u16,
     variables: Vec<(&'static str, String)>,
-    log: PathBuf,
-    /// `None` while it is stopped.
-    running: Option<(Child, ProcessId)>,
+    process: TiedProcess,
 }
 
 impl Service {
     /// Starts `shop-<name>`; does not wait until it is ready.
     pub async fn start(name: &'static str, variables: Vec<(&'static str, String)>) -> Result<Self> {
         let binary = program(&format!("shop-{name}")).await?;
-        let directory = run_directory::subfolder(&Cache::open()?, name)?;
-        let (port, log) = (ports::free()?, directory.join(format!("{name}.log")));
-        let mut service = Self { name, binary, port, variables, log, running: None };
+        let process = TiedProcess::new(name)?;
+        let mut service = Self { binary, port: ports::free()?, variables, process };
         service.start_again()?;
         Ok(service)
     }
@@ -52,8 +40,7 @@ impl Service {
         }
         command.env("SHOP_LISTEN", format!("127.0.0.1:{}", self.port));
         command.envs(self.variables.iter().map(|(name, value)| (name, value)));
-        self.running = Some(process::spawn(&command, &self.log, Lifetime::Tied)?);
-        Ok(())
+        self.process.start(&command)
     }
 
     /// Changes a setting for the next start.
@@ -62,60 +49,22 @@ impl Service {
         self.variables.push((variable, value.into()));
     }
 
-    pub fn name(&self) -> &'static str {
-        self.name
-    }
-
     pub fn url(&self, path: &str) -> String {
         format!("http://127.0.0.1:{}{path}", self.port)
     }
+}
 
-    /// # Panics
-    /// With the end of its log, if it has ended.
-    pub fn assert_running(&self) {
-        let is_running = self.running.as_ref().is_some_and(|(_, id)| id.is_running());
-        assert!(is_running, "{} has ended; {}", self.name, command::tail(&self.log));
-    }
+/// What can be done to every process: killed, stopped, looked at.
+impl Deref for Service {
+    type Target = TiedProcess;
 
-    /// SIGKILL, in the middle of whatever it does.
-    pub fn kill9(&mut self) -> Result<()> {
-        let (mut child, id) = self.running.take().context("the service does not run")?;
-        id.kill9()?;
-        child.wait()?;
-        Ok(())
-    }
-
-    /// SIGTERM, then waits for the end.
-    pub async fn terminate(&mut self, limit: Duration) -> Result<ExitStatus> {
-        let (mut child, id) = self.running.take().context("the service does not run")?;
-        id.signal(Signal::TERM)?;
-        let started = Instant::now();
-        loop {
-            if let Some(status) = child.try_wait()? {
-                return Ok(status);
-            }
-            if started.elapsed() > limit {
-                id.kill9()?;
-                bail!("{} has not ended within {limit:?}; {}", self.name, command::tail(&self.log));
-            }
-            tokio::time::sleep(EXIT_POLL_INTERVAL).await;
-        }
-    }
-
-    pub fn log_text(&self) -> Result<String> {
-        std::fs::read_to_string(&self.log).context("cannot read the service's log")
+    fn deref(&self) -> &TiedProcess {
+        &self.process
     }
 }
 
-impl Drop for Service {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            eprintln!("{}", command::tail(&self.log));
-        }
-        if self.running.is_some()
-            && let Err(error) = self.kill9()
-        {
-            eprintln!("cannot stop {}: {error:#}", self.name);
-        }
+impl DerefMut for Service {
+    fn deref_mut(&mut self) -> &mut TiedProcess {
+        &mut self.process
     }
 }
