@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use rowpost_servers::{
     ports,
     usage::{self, ResidentBytes},
@@ -59,6 +59,18 @@ impl RelayConfig {
         self
     }
 
+    /// One more entry behind those that are there, as an inline table.
+    pub fn add_outbox(&mut self, entry: &str) -> Result<()> {
+        let entries = self.settings.get_mut("outbox").context("all tables are published")?;
+        let end = entries.rfind(']').context("`outbox` is no array")?;
+        entries.insert_str(end, &format!(", {entry}"));
+        Ok(())
+    }
+
+    pub fn http_port(&self) -> u16 {
+        self.http_port
+    }
+
     pub(crate) fn toml(&self) -> String {
         self.settings.iter().map(|(key, value)| format!("{key} = {value}\n")).collect()
     }
@@ -92,6 +104,10 @@ impl Relay {
         let mut command = command(&self.binary);
         command.args(["run", "--config"]).arg(&file);
         self.process.start(&command)
+    }
+
+    pub fn config(&self) -> &RelayConfig {
+        &self.config
     }
 
     /// Changes the configuration for the next start.

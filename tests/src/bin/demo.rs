@@ -50,6 +50,9 @@ struct RunArguments {
     /// Rows that they write in a second.
     #[arg(long)]
     rate: u32,
+    /// A folder for kept.json: how to start what shall go on after the run.
+    #[arg(long)]
+    keep_in: Option<PathBuf>,
     /// How the shop's sagas are led; repeatable.
     #[arg(long, value_enum)]
     saga: Vec<Style>,
@@ -70,9 +73,9 @@ struct InsertArguments {
 #[tokio::main]
 async fn main() -> Result<ExitCode> {
     let is_good = match Arguments::parse().command {
-        Command::Run(RunArguments { servers, relay, seconds, rate, saga }) => {
+        Command::Run(RunArguments { servers, relay, seconds, rate, keep_in, saga }) => {
             let servers = servers.checked()?;
-            demo::run(&Run { servers, relay, seconds, rate, styles: saga }).await?
+            demo::run(&Run { servers, relay, seconds, rate, keep_in, styles: saga }).await?
         }
         Command::Insert(InsertArguments { servers, key, event_type, payload }) => {
             let servers = servers.checked()?;

@@ -14,6 +14,8 @@ mod closing; // the relay stopped, everything read again, the verdict
 
 mod insert; // one row by hand
 
+mod keep; // what is to go on after the run
+
 mod load; // many rows, and the relay killed in the middle
 
 mod phases; // latencies before, across and after the kill
@@ -62,6 +64,8 @@ pub struct Run {
     pub seconds: u32,
     /// Rows that they write in a second.
     pub rate: u32,
+    /// Where to write down how to start what shall go on.
+    pub keep_in: Option<PathBuf>,
     /// Each style of saga in which orders are led through the shop.
     pub styles: Vec<Style>,
 }
@@ -71,6 +75,11 @@ pub async fn run(run: &Run) -> Result<bool> {
     let mut stage = Stage::set(run).await?;
     let singly = singly::show(&mut stage).await?;
     let load = load::show(&mut stage, run).await?;
+    let relay = stage.relay.config().clone();
     let is_good = closing::judge(stage, &singly, load).await?;
-    Ok(shop::show(run).await? && is_good)
+    let (shop, is_shop_good) = shop::show(run).await?;
+    if let Some(folder) = &run.keep_in {
+        keep::write(folder, &run.relay, relay, shop.as_ref())?;
+    }
+    Ok(is_good && is_shop_good)
 }

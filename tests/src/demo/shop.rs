@@ -102,12 +102,12 @@ impl fmt::Display for Ends {
     }
 }
 
-/// True when all is right in every style.
-pub(super) async fn show(run: &Run) -> Result<bool> {
-    let Some(first) = run.styles.first() else { return Ok(true) };
+/// The shop, unless it is left out; true when all is right in every style.
+pub(super) async fn show(run: &Run) -> Result<(Option<Shop>, bool)> {
+    let Some(first) = run.styles.first() else { return Ok((None, true)) };
     if run.servers.setup == Setup::Reference {
         say("\nThe shop needs MySQL 8.0 or newer (skip locked): left out.");
-        return Ok(true);
+        return Ok((None, true));
     }
     // They live as long as the program.
     let mysql = MysqlServer::at(run.servers.setup, run.servers.mysql_url.clone()).await?;
@@ -122,7 +122,7 @@ pub(super) async fn show(run: &Run) -> Result<bool> {
         }
         is_good &= in_style(&shop, *style).await?;
     }
-    Ok(is_good)
+    Ok((Some(shop), is_good))
 }
 
 async fn in_style(shop: &Shop, style: Style) -> Result<bool> {

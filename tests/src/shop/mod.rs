@@ -104,7 +104,7 @@ impl Shop {
 
     /// Until all four say that they are.
     pub async fn wait_ready(&self) {
-        for service in [&self.gateway, &self.inventory, &self.payment, &self.order] {
+        for service in self.services() {
             eventually(&format!("{} is ready", service.name()), LONG, async || {
                 service.assert_running();
                 let answer = self.http.get(service.url("/readyz")).send().await?;
@@ -112,6 +112,11 @@ impl Shop {
             })
             .await;
         }
+    }
+
+    /// In the order of their starts.
+    pub fn services(&self) -> [&Service; 4] {
+        [&self.gateway, &self.inventory, &self.payment, &self.order]
     }
 
     /// The name of a schema, as in `from {…}.payment`.

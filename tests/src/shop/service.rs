@@ -1,9 +1,10 @@
 //! One service of the shop as a process; it dies with the test.
 
 use std::{
+    collections::BTreeMap,
     env,
     ops::{Deref, DerefMut},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::Command,
 };
 
@@ -38,9 +39,21 @@ impl Service {
                 command.env_remove(variable);
             }
         }
-        command.env("SHOP_LISTEN", format!("127.0.0.1:{}", self.port));
-        command.envs(self.variables.iter().map(|(name, value)| (name, value)));
-        self.process.start(&command)
+        self.process.start(command.envs(self.variables()))
+    }
+
+    pub fn binary(&self) -> &Path {
+        &self.binary
+    }
+
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// All that it is told.
+    pub fn variables(&self) -> BTreeMap<&'static str, String> {
+        let listen = ("SHOP_LISTEN", format!("127.0.0.1:{}", self.port));
+        self.variables.iter().cloned().chain([listen]).collect()
     }
 
     /// Changes a setting for the next start.

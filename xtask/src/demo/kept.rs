@@ -1,9 +1,9 @@
-//! What `--keep` leaves: a running stack with a relay, and how to use it.
+//! What `--keep` leaves: a running stack with a relay and the shop, and how to use it.
 
 use std::{
-    env,
-    io::{Read, Write},
-    net::{Ipv4Addr, TcpStream},
+    collections::BTreeMap,
+    env, fs,
+    path::PathBuf,
     process::{Command, ExitCode},
     thread,
     time::{Duration, Instant},
@@ -11,13 +11,27 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
-use rowpost_servers::{cache::Cache, command, ports};
+use rowpost_servers::{cache::Cache, command};
+use serde::Deserialize;
 
-use super::build::{self, Programs};
+use super::build;
 use crate::stack::{Addresses, Stack};
 
 /// The stack's name.
 pub(super) const STACK: &str = "demo";
+
+/// Where the run says what is to stay, in the stack's folder.
+const PLAN: &str = "kept.json";
+
+/// Of the run's plan.
+#[derive(Debug, Deserialize)]
+struct Program {
+    name: String,
+    program: PathBuf,
+    arguments: Vec<String>,
+    variables: BTreeMap<String, String>,
+    http_port: u16,
+}
 
 const READY_LIMIT: Duration = Duration::from_secs(30);
 
@@ -63,33 +77,39 @@ pub(super) fn arguments(addresses: &Addresses) -> [String; 3] {
     ]
 }
 
-/// Starts the relay once more, to stay, and says how to go on.
-pub(super) fn leave(stack: &Stack, addresses: &Addresses, programs: &Programs) -> Result<()> {
+/// Starts relay and shop once more, to stay, and says how to go on.
+pub(super) fn leave(stack: &Stack, addresses: &Addresses) -> Result<()> {
+    let plan = stack.directory().join(PLAN);
+    let plan = fs::read(&plan).with_context(|| format!("cannot read {}", plan.display()))?;
+    let programs: Vec<Program> = serde_json::from_slice(&plan)?;
+    let mut running = String::new();
+    for Program { name, program, arguments, variables, http_port } in &programs {
+        let mut command = Command::new(program);
+        // Our own variables would be taken for settings.
+        for (name, _) in env::vars_os() {
+            if ["ROWPOST_", "SHOP_"].iter().any(|ours| name.to_string_lossy().starts_with(ours)) {
+                command.env_remove(name);
+            }
+        }
+        command.args(arguments).envs(variables);
+        stack.start_program(name, &command, *http_port)?;
+        wait_ready(stack, name, *http_port)?;
+        let log = stack.log(name);
+        running.push_str(&format!(
+            "  {name:<9} http://127.0.0.1:{http_port}/   log {}\n",
+            log.display()
+        ));
+    }
     let Addresses { mysql_url, kafka_bootstrap, .. } = addresses;
     let address = mysql_url.rsplit('@').next().unwrap_or_default().trim_end_matches('/');
-    let relay_url = format!("mysql://rowpost:rowpost@{address}");
-    let http_port = ports::free()?;
-    let mut relay = Command::new(&programs.relay);
-    relay.args(["run", "--mysql", &relay_url, "--kafka", kafka_bootstrap]);
-    // Our own variables would be taken for settings of the relay.
-    for (name, _) in env::vars_os() {
-        if name.to_string_lossy().starts_with("ROWPOST_") {
-            relay.env_remove(name);
-        }
-    }
-    relay.env("ROWPOST_HTTP__LISTEN", format!("127.0.0.1:{http_port}"));
-    stack.start_relay(&relay, http_port)?;
-    wait_ready(stack, http_port)?;
     let (mysql_host, mysql_port) = address.split_once(':').unwrap_or((address, "3306"));
     let password = if mysql_url.contains("root:root@") { " -proot" } else { "" };
     println!(
         "
 Everything goes on running:
-  MySQL   {mysql_url}   table demo.outbox
-  Kafka   {kafka_bootstrap}   topic outbox.event.order
-  relay   rowpost run --mysql {relay_url} --kafka {kafka_bootstrap}
-          http://127.0.0.1:{http_port}/api/status   log {log}
-
+  MySQL     {mysql_url}   table demo.outbox
+  Kafka     {kafka_bootstrap}   topic outbox.event.order
+{running}
 Insert a row by hand and see it arrive:
   cargo xtask demo insert --key order-42 --type OrderPlaced --payload '{{\"total\": 7}}'
 or with a client of your own:
@@ -97,31 +117,22 @@ or with a client of your own:
     aggregateid, type, payload) values (uuid(), 'order', 'order-42', 'OrderPlaced', '{{\\\"total\\\": 7}}')\"
 
 Stop it all, and throw the data away:
-  cargo xtask stack down --name {STACK}",
-        log = stack.relay_log().display(),
+  cargo xtask stack down --name {STACK}"
     );
-    Ok(())
-}
-
-fn wait_ready(stack: &Stack, port: u16) -> Result<()> {
-    let started = Instant::now();
-    while !is_ready(port) {
-        if started.elapsed() > READY_LIMIT {
-            bail!("the relay is not ready; {}", command::tail(&stack.relay_log()));
-        }
-        thread::sleep(Duration::from_millis(20));
+    if let Some(order) = programs.iter().find(|program| program.name == "order") {
+        println!("\nOrder something, and watch it: http://127.0.0.1:{}/", order.http_port);
     }
     Ok(())
 }
 
-/// `GET /readyz`.
-fn is_ready(port: u16) -> bool {
-    let ask = || -> std::io::Result<String> {
-        let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
-        stream.set_read_timeout(Some(Duration::from_secs(2)))?;
-        stream.write_all(b"GET /readyz HTTP/1.0\r\n\r\n")?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).map(|_| answer)
-    };
-    ask().is_ok_and(|answer| answer.split_whitespace().nth(1) == Some("200"))
+fn wait_ready(stack: &Stack, name: &str, port: u16) -> Result<()> {
+    let started = Instant::now();
+    let ready = format!("http://127.0.0.1:{port}/readyz");
+    while ureq::get(&ready).call().is_err() {
+        if started.elapsed() > READY_LIMIT {
+            bail!("{name} is not ready; {}", command::tail(&stack.log(name)));
+        }
+        thread::sleep(Duration::from_millis(20));
+    }
+    Ok(())
 }

@@ -120,7 +120,7 @@ fn perform(run: &Run, stack: &mut Stack) -> Result<ExitCode> {
     println!("{}", headline(run, engine, &addresses, &programs));
     let status = story(&programs, stack, &addresses, run)?;
     if run.keep {
-        kept::leave(stack, &addresses, &programs)?;
+        kept::leave(stack, &addresses)?;
     }
     Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
@@ -170,6 +170,9 @@ fn story(
         if run.saga.as_deref().is_none_or(|saga| saga == style) {
             demo.args(["--saga", style]);
         }
+    }
+    if run.keep {
+        demo.arg("--keep-in").arg(stack.directory());
     }
     // The services lie beside the relay.
     demo.env(BINARY_VARIABLE, &programs.relay);

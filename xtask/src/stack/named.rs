@@ -143,17 +143,23 @@ impl Stack {
         Ok(Engine::Native)
     }
 
-    /// Starts a relay that stays until `down`.
-    pub(crate) fn start_relay(&self, command: &Command, http_port: u16) -> Result<()> {
+    /// Starts a program that stays until `down`.
+    pub(crate) fn start_program(
+        &self,
+        name: &str,
+        command: &Command,
+        http_port: u16,
+    ) -> Result<()> {
         let _lock = self.lock()?;
-        let (_, process) = process::spawn(command, &self.relay_log(), Lifetime::Detached)?;
+        let (_, process) = process::spawn(command, &self.log(name), Lifetime::Detached)?;
         let mut state = self.state()?;
-        state.relay = Some(state::Relay { process, http_port });
+        state.programs.push(state::Program { name: name.to_owned(), process, http_port });
         state.store(&self.directory)
     }
 
-    pub(crate) fn relay_log(&self) -> PathBuf {
-        self.directory.join("relay.log")
+    /// What a program has said.
+    pub(crate) fn log(&self, name: &str) -> PathBuf {
+        self.directory.join(format!("{name}.log"))
     }
 
     pub(crate) fn directory(&self) -> &Path {
@@ -165,7 +171,7 @@ impl Stack {
             .with_context(|| format!("cannot read the state of stack `{}`", self.name))
     }
 
-    /// Stops whatever runs, the relay first.
+    /// Stops whatever runs, the servers last.
     pub(super) fn down(&self, keep_data: bool) -> Result<()> {
         let _lock = self.lock()?;
         let state = self.state()?;

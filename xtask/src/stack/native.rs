@@ -15,7 +15,7 @@ use rowpost_servers::{
 
 use super::{
     named::Request,
-    state::{Kafka, Mysql, Relay, State},
+    state::{Kafka, Mysql, Program, State},
 };
 
 /// How long a server may take to stop by itself.
@@ -165,12 +165,13 @@ pub(super) fn kill(state: &State) -> Result<()> {
     processes(state).into_iter().filter_map(|(_, process)| process).try_for_each(|id| id.kill9())
 }
 
-/// By name, in the order in which they stop.
-fn processes(state: &State) -> Vec<(&'static str, Option<ProcessId>)> {
-    let relay = state.relay.as_ref().map(|relay| ("relay", Some(relay.process)));
+/// By name, in the order in which they stop: what was started last is first.
+fn processes(state: &State) -> Vec<(&str, Option<ProcessId>)> {
+    let programs = state.programs.iter().rev();
+    let programs = programs.map(|program| (&*program.name, Some(program.process)));
     let kafka = state.kafka.as_ref().map(|kafka| ("Kafka", kafka.process));
     let mysql = state.mysql.as_ref().map(|mysql| ("MySQL", mysql.process));
-    [relay, kafka, mysql].into_iter().flatten().collect()
+    programs.chain(kafka).chain(mysql).collect()
 }
 
 /// A line for each server.
@@ -183,12 +184,13 @@ pub(super) fn status(state: &State) -> Vec<String> {
         .kafka
         .as_ref()
         .map(|kafka| format!("Kafka {}", line(kafka.process, kafka.port, kafka::version_at)));
-    let relay =
-        state.relay.as_ref().map(|Relay { process, http_port }| match process.is_running() {
-            true => format!("relay runs, pid {}, http://127.0.0.1:{http_port}/", process.pid),
-            false => "relay does not run".to_owned(),
-        });
-    [mysql, kafka, relay].into_iter().flatten().collect()
+    let programs = state.programs.iter().map(|Program { name, process, http_port }| match process
+        .is_running()
+    {
+        true => format!("{name} runs, pid {}, http://127.0.0.1:{http_port}/", process.pid),
+        false => format!("{name} does not run"),
+    });
+    mysql.into_iter().chain(kafka).chain(programs).collect()
 }
 
 fn line(process: Option<ProcessId>, port: u16, version_at: fn(u16) -> Option<String>) -> String {

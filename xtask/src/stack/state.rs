@@ -16,16 +16,18 @@ pub(crate) struct State {
     /// Where both are containers.
     #[serde(default)]
     pub(super) docker: Option<Docker>,
+    /// On the servers: the relay, and what else a demo leaves, in the order of their starts.
     #[serde(default)]
-    pub(super) relay: Option<Relay>,
+    pub(super) programs: Vec<Program>,
     /// The process that this stack goes with; `None`: it stays until `down`.
     #[serde(default)]
     pub(super) owner: Option<ProcessId>,
 }
 
-/// A relay on the stack's servers.
+/// A program of ours on the stack's servers.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(super) struct Relay {
+pub(super) struct Program {
+    pub(super) name: String,
     pub(super) process: ProcessId,
     pub(super) http_port: u16,
 }
