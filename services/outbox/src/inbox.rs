@@ -41,6 +41,12 @@ pub trait Handler: Send + Sync {
         transaction: &mut Transaction<'_, MySql>,
         event: &Received,
     ) -> impl Future<Output = Result<(), HandlerError>> + Send;
+
+    /// Called after the commit of what `handle` has written: for hints to parts of the same process,
+    /// such as "look again". A crash between the two loses it, so nothing may rest on it.
+    fn committed(&self, event: &Received) {
+        let _is_of_no_concern = event;
+    }
 }
 
 /// Why an event has had no effect.
@@ -113,6 +119,7 @@ pub async fn process(
             handler.handle(&mut transaction, event).await?;
             // Lost on the way, its answer may hide a commit: the next delivery finds the row.
             transaction.commit().await?;
+            handler.committed(event);
         }
         Outcome::Duplicate => transaction.rollback().await?,
     }

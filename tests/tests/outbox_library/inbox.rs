@@ -1,7 +1,11 @@
 //! An event delivered twice has its effect once.
 
 use anyhow::Result;
-use rowpost_outbox::{HandlerError, Outcome, Received, inbox, testing};
+use std::sync::Mutex;
+
+use rowpost_outbox::{
+    Handler, HandlerError, MySql, MySqlPool, Outcome, Received, Transaction, inbox, testing,
+};
 use rowpost_tests::{
     MysqlServer, Setup,
     notebook::{self, Notebook},
@@ -45,6 +49,43 @@ async fn failed_event_leaves_no_inbox_row_and_no_effect() -> Result<()> {
     let repaired = event("A", "antidote");
     let outcome = inbox::process(&pool, "notebook", &Notebook::default(), &repaired).await?;
     assert_eq!(outcome, Outcome::Processed);
+    Ok(())
+}
+
+/// Looks, each time it is told of a commit, at what everybody can see.
+struct Watcher {
+    notebook: Notebook,
+    pool: MySqlPool,
+    seen: Mutex<Vec<Vec<String>>>,
+}
+
+impl Handler for Watcher {
+    async fn handle(
+        &self,
+        transaction: &mut Transaction<'_, MySql>,
+        event: &Received,
+    ) -> Result<(), HandlerError> {
+        self.notebook.handle(transaction, event).await
+    }
+
+    fn committed(&self, _event: &Received) {
+        let runtime = tokio::runtime::Handle::current();
+        let notes = || runtime.block_on(notebook::notes(&self.pool)).expect("it can be read");
+        self.seen.lock().expect("nobody panicked").push(tokio::task::block_in_place(notes));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn handler_is_told_of_its_commit_once_and_when_it_can_be_seen() -> Result<()> {
+    let (pool, _) = notebook::schema(MysqlServer::shared(Setup::Current).await?, "told").await?;
+    let watcher =
+        Watcher { notebook: Notebook::default(), pool: pool.clone(), seen: Mutex::default() };
+
+    for event in [event("A", "a"), event("A", "a"), event("B", "poison")] {
+        drop(inbox::process(&pool, "notebook", &watcher, &event).await);
+    }
+
+    assert_eq!(*watcher.seen.lock().expect("nobody panicked"), [["a"]]);
     Ok(())
 }
 
