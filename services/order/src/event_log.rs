@@ -18,11 +18,15 @@ use serde::Serialize;
 use serde_json::Value;
 use shop::{ApiError, Message, Status, Style, Topic, consume};
 
-use crate::saga::{Deadlines, Progress, drive, store};
+use crate::{
+    page::Changes,
+    saga::{Deadlines, Progress, drive, store},
+};
 
 pub(crate) struct EventLog {
     pub(crate) topic_prefix: String,
     pub(crate) deadlines: Deadlines,
+    pub(crate) changes: Changes,
 }
 
 impl Handler for EventLog {
@@ -38,6 +42,10 @@ impl Handler for EventLog {
         };
         insert(transaction, topic, &message, event).await?;
         self.follow(transaction, topic, &message, event).await
+    }
+
+    fn committed(&self, event: &Received) {
+        self.changes.tell(event);
     }
 }
 
@@ -130,6 +138,7 @@ fn actor(topic: &str, status: &str) -> &'static str {
 
 #[derive(Debug, sqlx::FromRow)]
 struct Row {
+    id: i64,
     event_id: String,
     topic: String,
     status: String,
@@ -140,7 +149,10 @@ struct Row {
 
 /// One line of an order's story.
 #[derive(Debug, Serialize)]
-struct Logged {
+pub(crate) struct Logged {
+    /// Of the row.
+    #[serde(skip)]
+    pub(crate) id: i64,
     by: &'static str,
     status: String,
     topic: String,
@@ -158,19 +170,28 @@ async fn events(
     State(pool): State<MySqlPool>,
     Path(transaction_id): Path<String>,
 ) -> Result<Json<Vec<Logged>>, ApiError> {
+    let log = of_order(&pool, &transaction_id).await?;
+    if log.is_empty() {
+        return Err(ApiError::new(StatusCode::NOT_FOUND, "data not found"));
+    }
+    Ok(Json(log))
+}
+
+/// Each event behind its cause; none of an order that is not known.
+pub(crate) async fn of_order(
+    pool: &MySqlPool,
+    transaction_id: &str,
+) -> Result<Vec<Logged>, sqlx::Error> {
     let rows: Vec<Row> = sqlx::query_as(
-        "select event_id, topic, status, causation_id, \
+        "select id, event_id, topic, status, causation_id, \
                 date_format(committed_at, '%Y-%m-%dT%H:%i:%s.%fZ') as committed_at, \
                 cast(message as char) as message \
          from event_log where transaction_id = ? order by committed_at, id",
     )
     .bind(transaction_id)
-    .fetch_all(&pool)
+    .fetch_all(pool)
     .await?;
-    if rows.is_empty() {
-        return Err(ApiError::new(StatusCode::NOT_FOUND, "data not found"));
-    }
-    Ok(Json(in_order(rows).into_iter().map(Logged::from).collect()))
+    Ok(in_order(rows).into_iter().map(Logged::from).collect())
 }
 
 /// By time, but never an event before its cause: two services may commit within one millisecond.
@@ -190,6 +211,7 @@ fn in_order(mut rest: Vec<Row>) -> Vec<Row> {
 impl From<Row> for Logged {
     fn from(row: Row) -> Self {
         Self {
+            id: row.id,
             by: actor(&row.topic, &row.status),
             message: serde_json::from_str(&row.message).unwrap_or_default(),
             status: row.status,
@@ -207,6 +229,7 @@ mod tests {
 
     fn row(event_id: &str, cause: Option<&str>) -> Row {
         Row {
+            id: 0,
             event_id: event_id.to_owned(),
             topic: String::new(),
             status: String::new(),

@@ -3,11 +3,15 @@
 use rowpost_outbox::{Handler, HandlerError, MySql, Received, Transaction};
 use shop::{Message, Status, Style, Topic, consume};
 
-use crate::saga::{Deadlines, Progress, drive, store};
+use crate::{
+    page::Changes,
+    saga::{Deadlines, Progress, drive, store},
+};
 
 pub(crate) struct Orders {
     pub(crate) topic_prefix: String,
     pub(crate) deadlines: Deadlines,
+    pub(crate) changes: Changes,
 }
 
 impl Handler for Orders {
@@ -35,6 +39,10 @@ impl Handler for Orders {
         };
         let headers = consume::headers(&message, event);
         Ok(drive::advance(transaction, saga, progress, &message, &headers, self.deadlines).await?)
+    }
+
+    fn committed(&self, event: &Received) {
+        self.changes.tell(event);
     }
 }
 

@@ -12,6 +12,7 @@ mod desk; // a person's way to a saga
 mod event_log; // who did what, in order
 mod handler; // what the other services tell
 mod orders; // the table of orders
+mod page; // for a person: orders, and their sagas live
 mod request; // a client's order → a message
 mod routes; // HTTP for clients
 mod saga; // where an order stands, and what comes next
@@ -22,7 +23,12 @@ use std::{net::SocketAddr, process::ExitCode, time::Duration};
 use clap::Parser;
 use shop::{Failure, Life, Settings, Style, Topic, consume, database, http, life};
 
-use crate::{event_log::EventLog, handler::Orders, saga::Deadlines};
+use crate::{
+    event_log::EventLog,
+    handler::Orders,
+    page::{Changes, Elsewhere, Page},
+    saga::Deadlines,
+};
 
 /// The order service of the shop.
 #[derive(Debug, Parser)]
@@ -42,6 +48,8 @@ struct Cli {
     #[arg(long, env = "SHOP_SAGA_DEADLINE", value_name = "TIME", default_value = "5min",
           value_parser = humantime::parse_duration)]
     saga_deadline: Duration,
+    #[command(flatten)]
+    elsewhere: Elsewhere,
     /// Where to serve HTTP.
     #[arg(long, env = "SHOP_LISTEN", value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
     listen: SocketAddr,
@@ -56,25 +64,28 @@ async fn main() -> ExitCode {
 }
 
 async fn run(cli: Cli) -> Result<(), Failure> {
-    let Cli { settings, saga: style, step_deadline, saga_deadline, listen, log } = cli;
+    let Cli { settings, saga: style, step_deadline, saga_deadline, elsewhere, listen, log } = cli;
     let mut life = Life::begin(&log)?;
     let deadlines = Deadlines { step: step_deadline, saga: saga_deadline };
     let pool = database::connect(&settings.mysql_url).await?;
     consume::spawn_pruner(&mut life, &settings, &pool)?;
     let topic_prefix = settings.topic_prefix.clone();
-    let orders = Orders { topic_prefix: topic_prefix.clone(), deadlines };
+    let changes = Changes::default();
+    let orders = Orders { topic_prefix: topic_prefix.clone(), deadlines, changes: changes.clone() };
     let told = [Topic::Order, Topic::OrderReplies];
     consume::spawn(&mut life, &settings, &pool, "order", &told, orders)?;
-    let log = EventLog { topic_prefix, deadlines };
+    let log = EventLog { topic_prefix, deadlines, changes: changes.clone() };
     consume::spawn(&mut life, &settings, &pool, "order-log", &Topic::ALL, log)?;
     let (watched, stop) = (pool.clone(), life.stop());
     life.spawn(async move {
         watchdog::run(watched, deadlines, stop).await;
         Ok(())
     });
+    let page = Page::open(&mut life, pool.clone(), changes, style, &elsewhere)?;
     let taking = routes::Taking { pool: pool.clone(), style, deadlines };
     let router = routes::router(taking)
         .merge(event_log::router(pool.clone()))
-        .merge(desk::router(pool.clone(), deadlines));
+        .merge(desk::router(pool.clone(), deadlines))
+        .merge(page.router());
     life.serve(listen, http::with_defaults(router, Some(pool))).await
 }

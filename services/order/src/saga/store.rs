@@ -38,7 +38,7 @@ pub(crate) struct Shown {
     pub(crate) updated_at: String,
 }
 
-fn step_name<S: serde::Serializer>(step: &u8, serializer: S) -> Result<S::Ok, S::Error> {
+pub(crate) fn step_name<S: serde::Serializer>(step: &u8, serializer: S) -> Result<S::Ok, S::Error> {
     let name = STEPS.get(usize::from(*step)).map_or("?", |step| step.name);
     serializer.serialize_str(name)
 }
