@@ -94,6 +94,8 @@ impl Shop {
         let payment = start("payment", settings).await?;
         let mut settings = common("order")?;
         settings.push(("SHOP_SAGA", style.as_str().to_owned()));
+        settings.push(("SHOP_INVENTORY_URL", inventory.url("")));
+        settings.push(("SHOP_GATEWAY_URL", gateway.url("")));
         let order = start("order", settings).await?;
         relay.wait_ready(LONG).await;
         let http = reqwest::Client::builder().timeout(LONG).build()?;

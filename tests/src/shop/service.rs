@@ -62,6 +62,11 @@ impl Service {
         self.variables.push((variable, value.into()));
     }
 
+    /// Leaves a setting out at the next start.
+    pub fn unset(&mut self, variable: &str) {
+        self.variables.retain(|(name, _)| *name != variable);
+    }
+
     pub fn url(&self, path: &str) -> String {
         format!("http://127.0.0.1:{}{path}", self.port)
     }
