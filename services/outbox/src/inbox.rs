@@ -6,7 +6,8 @@
 //!   effect.
 //!
 //! Not promised: effects outside of the database. A call to another service may be made twice; give it
-//! the event id as its idempotency key.
+//! the event id as its idempotency key. What only keeps a store elsewhere up to date needs no inbox: it
+//! is a [`Projection`](crate::Projection).
 
 use std::error::Error;
 
@@ -55,6 +56,10 @@ pub enum HandlerError {
     /// It may pass: a deadlock, a service that does not answer. The event is delivered again.
     #[error("{0}")]
     Transient(#[source] Box<dyn Error + Send + Sync>),
+    /// Not the event's fault: what its effect needs is away, or takes no more for now. The event is
+    /// delivered again as often as it takes, and is never a dead letter for it.
+    #[error("{0}")]
+    Unavailable(#[source] Box<dyn Error + Send + Sync>),
     /// It will not: the event cannot be read, or means nothing here. It goes to the dead letters at
     /// once.
     #[error("{0}")]
@@ -68,6 +73,11 @@ impl HandlerError {
     }
 
     /// For a text or any error.
+    pub fn unavailable(reason: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self::Unavailable(reason.into())
+    }
+
+    /// For a text or any error.
     pub fn permanent(reason: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self::Permanent(reason.into())
     }
@@ -75,8 +85,16 @@ impl HandlerError {
     /// What the consumer does.
     pub fn disposition(&self) -> Disposition {
         match self {
-            Self::Transient(_) => Disposition::Retry,
+            Self::Transient(_) | Self::Unavailable(_) => Disposition::Retry,
             Self::Permanent(_) => Disposition::Halt,
+        }
+    }
+
+    /// Whether a failed attempt may be one of those after which the event is given up.
+    pub(crate) fn may_be_the_events_fault(&self) -> bool {
+        match self {
+            Self::Transient(_) | Self::Permanent(_) => true,
+            Self::Unavailable(_) => false,
         }
     }
 }
@@ -160,7 +178,11 @@ mod tests {
         });
         let append_gone = HandlerError::from(AppendError::Database(sqlx::Error::PoolTimedOut));
 
+        let throttled = HandlerError::unavailable("too many requests");
+
         assert_eq!(gone.disposition(), Disposition::Retry);
+        assert_eq!(throttled.disposition(), Disposition::Retry);
+        assert!(gone.may_be_the_events_fault() && !throttled.may_be_the_events_fault());
         assert_eq!(append_gone.disposition(), Disposition::Retry);
         assert_eq!(unreadable.disposition(), Disposition::Halt);
         assert_eq!(too_large.disposition(), Disposition::Halt);

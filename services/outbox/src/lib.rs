@@ -24,7 +24,8 @@
 //!
 //! - Writing: implement [`Event`] for your own type, call [`Outbox::append`] in your transaction.
 //! - Reading: implement [`Handler`], run a [`Consumer`]. What cannot be processed goes to a
-//!   dead-letter topic and does not stand in the way.
+//!   dead-letter topic and does not stand in the way. What keeps a store other than MySQL up to date
+//!   is a [`Projection`].
 //! - Starting: [`schema::install`] or [`schema::check`], before the first request.
 //! - Keeping the tables small: run a [`Pruner`], which deletes what the relay has published and what
 //!   cannot be delivered again.
@@ -64,7 +65,7 @@ pub use tokio_util::sync::CancellationToken;
 pub use self::{
     append::{AppendError, Outbox, Rows},
     checkpoint::RelayCheckpoint,
-    consumer::{Consumer, ConsumerConfig, ConsumerError},
+    consumer::{Consumer, ConsumerConfig, ConsumerError, effect::Projection},
     disposition::Disposition,
     event::{Event, InvalidEvent},
     headers::Headers,

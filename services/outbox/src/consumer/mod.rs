@@ -5,7 +5,10 @@
 //!   outgoing outbox rows has committed: nothing is skipped, and what is delivered again finds its row;
 //! - a record that fails stands in the way of its own partition only, and not for good: after the
 //!   configured attempts it lies in the dead-letter topic;
-//! - a database that does not answer makes no dead letters: its records wait.
+//! - a database that does not answer makes no dead letters, nor does whatever else a handler says is
+//!   [`Unavailable`](HandlerError::Unavailable): their records wait.
+//!
+//! The same loop keeps stores elsewhere up to date, without inbox and MySQL: [`Projection`].
 //!
 //! Not promised: parallel work. One consumer has one record in hand; run more of one name, in one
 //! process or in many, and Kafka shares the partitions among them.
@@ -14,13 +17,14 @@
 
 pub mod config;
 pub mod dead_letters;
+pub mod effect;
 mod held;
 
 use std::{
     any::Any,
     panic::AssertUnwindSafe,
     sync::{Arc, Mutex, PoisonError},
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use futures_util::FutureExt as _;
@@ -37,15 +41,10 @@ use tokio_util::sync::CancellationToken;
 pub use self::config::ConsumerConfig;
 use self::{
     dead_letters::DeadLetters,
+    effect::{Effect, Elsewhere, Inboxed, Projection},
     held::{Attempt, HeldRecords, Place, Policy},
 };
-use crate::{
-    Disposition, Handler, HandlerError, Outcome, Received,
-    inbox::{self, CONSUMER_CHARS_MAX},
-};
-
-/// A database that takes longer to say that it is there counts as away.
-const DATABASE_ANSWER_MAX: Duration = Duration::from_secs(5);
+use crate::{Disposition, Handler, HandlerError, Outcome, Received, inbox::CONSUMER_CHARS_MAX};
 
 /// Why the consumer ended by itself.
 #[derive(Debug, thiserror::Error)]
@@ -85,17 +84,16 @@ pub enum ConsumerError {
 }
 
 /// A member of a consumer group.
-pub struct Consumer<H> {
+pub struct Consumer<E> {
     config: ConsumerConfig,
     policy: Policy,
     kafka: Arc<StreamConsumer<Assignment>>,
     dead_letters: DeadLetters,
-    pool: MySqlPool,
-    handler: H,
+    effect: E,
     held: HeldRecords,
 }
 
-impl<H: Handler> Consumer<H> {
+impl<H: Handler> Consumer<Inboxed<H>> {
     /// `kafka` says where the brokers are and how to log in; what the promises rest on is set here.
     /// The pool's URL names the schema with the tables of [`schema`](crate::schema).
     ///
@@ -107,6 +105,32 @@ impl<H: Handler> Consumer<H> {
         pool: MySqlPool,
         config: ConsumerConfig,
         handler: H,
+    ) -> Result<Self, ConsumerError> {
+        Self::with(kafka, config, Inboxed { pool, handler })
+    }
+}
+
+impl<P: Projection> Consumer<Elsewhere<P>> {
+    /// For an effect that is not in MySQL and does no harm when it comes twice. Reset the group's
+    /// offsets and it is all done again: there is no inbox that would stand in the way.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime.
+    pub fn projecting(
+        kafka: &ClientConfig,
+        config: ConsumerConfig,
+        projection: P,
+    ) -> Result<Self, ConsumerError> {
+        Self::with(kafka, config, Elsewhere { projection })
+    }
+}
+
+impl<E: Effect> Consumer<E> {
+    fn with(
+        kafka: &ClientConfig,
+        config: ConsumerConfig,
+        effect: E,
     ) -> Result<Self, ConsumerError> {
         if !config.is_name_valid() {
             return Err(ConsumerError::Name { name: config.name });
@@ -130,7 +154,7 @@ impl<H: Handler> Consumer<H> {
             backoff_max: config.backoff_max,
         };
         let (kafka, held) = (Arc::new(client), HeldRecords::default());
-        Ok(Self { config, policy, kafka, dead_letters, pool, handler, held })
+        Ok(Self { config, policy, kafka, dead_letters, effect, held })
     }
 
     /// Until `stop` is cancelled: then the record in hand is finished, its offset committed, and the
@@ -242,7 +266,8 @@ impl<H: Handler> Consumer<H> {
                 true
             }
             Disposition::Retry => {
-                attempt.count(self.database_answers().await);
+                let may_be = error.may_be_the_events_fault();
+                attempt.count(may_be && self.effect.is_at_hand().await);
                 attempt.is_exhausted(&self.policy)
             }
         };
@@ -255,7 +280,7 @@ impl<H: Handler> Consumer<H> {
 
     async fn process(&self, record: &Received) -> Result<Outcome, HandlerError> {
         let limit = self.config.attempt_time_max;
-        let processing = inbox::process(&self.pool, &self.config.name, &self.handler, record);
+        let processing = self.effect.process(&self.config.name, record);
         match tokio::time::timeout(limit, AssertUnwindSafe(processing).catch_unwind()).await {
             Ok(Ok(processed)) => processed,
             // One record must not end the service again and again. Nothing of the handler's is left
@@ -316,12 +341,6 @@ impl<H: Handler> Consumer<H> {
         {
             tracing::debug!(topic, partition, error = %error, "partition not resumed");
         }
-    }
-
-    /// Whether a failure is to be blamed on the record.
-    async fn database_answers(&self) -> bool {
-        let asked = sqlx::query("select 1").execute(&self.pool);
-        matches!(tokio::time::timeout(DATABASE_ANSWER_MAX, asked).await, Ok(Ok(_)))
     }
 }
 
