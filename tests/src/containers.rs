@@ -13,7 +13,7 @@ use std::{
 
 use anyhow::{Context, Result};
 use rowpost_servers::{
-    kafka,
+    dynamodb, kafka,
     mysql::{self, Options, Version},
     ports,
 };
@@ -86,6 +86,15 @@ pub(crate) async fn kafka() -> Result<(String, Control)> {
     }
     let container = Container::start_new(request, port, kafka::version_at).await?;
     Ok((format!("127.0.0.1:{port}"), Control::Container(container)))
+}
+
+/// DynamoDB Local with its tables in a folder: they outlive a kill.
+pub(crate) async fn dynamodb(port: u16) -> Result<Control> {
+    let request = GenericImage::new("amazon/dynamodb-local", dynamodb::VERSION)
+        .with_wait_for(WaitFor::Nothing)
+        .with_cmd(["-jar", "DynamoDBLocal.jar", "-sharedDb", "-dbPath", ".", "-disableTelemetry"])
+        .with_mapped_port(port, 8000.tcp());
+    Ok(Control::Container(Container::start_new(request, port, dynamodb::version_at).await?))
 }
 
 impl Container {

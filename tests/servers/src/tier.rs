@@ -4,7 +4,7 @@ use std::{env, fmt, str::FromStr};
 
 use anyhow::Result;
 
-use crate::{cache::Cache, kafka, mysql};
+use crate::{cache::Cache, dynamodb, kafka, mysql};
 
 /// Comma-separated tiers that a run leaves out; `cargo xtask test --without TIER` sets it.
 pub const WITHOUT_VARIABLE: &str = "ROWPOST_TEST_WITHOUT";
@@ -15,6 +15,8 @@ pub enum Tier {
     Mysql80,
     Mysql9,
     Kafka,
+    /// DynamoDB Local, for the shop's view of its orders.
+    Dynamodb,
     /// Killing and restarting servers: not possible on those given by address.
     Kill,
     /// Docker, and what docker-compose.yml brings up.
@@ -22,8 +24,15 @@ pub enum Tier {
 }
 
 impl Tier {
-    pub const ALL: [Self; 6] =
-        [Self::Mysql57, Self::Mysql80, Self::Mysql9, Self::Kafka, Self::Kill, Self::Compose];
+    pub const ALL: [Self; 7] = [
+        Self::Mysql57,
+        Self::Mysql80,
+        Self::Mysql9,
+        Self::Kafka,
+        Self::Dynamodb,
+        Self::Kill,
+        Self::Compose,
+    ];
 
     pub fn name(self) -> &'static str {
         match self {
@@ -31,6 +40,7 @@ impl Tier {
             Self::Mysql80 => "mysql-8.0",
             Self::Mysql9 => "mysql-9",
             Self::Kafka => "kafka",
+            Self::Dynamodb => "dynamodb",
             Self::Kill => "kill",
             Self::Compose => "compose",
         }
@@ -43,6 +53,7 @@ impl Tier {
             Self::Mysql80 => Some("ROWPOST_TEST_MYSQL_8_0_URL"),
             Self::Mysql9 => Some("ROWPOST_TEST_MYSQL_URL"),
             Self::Kafka => Some("ROWPOST_TEST_KAFKA"),
+            Self::Dynamodb => Some("ROWPOST_TEST_DYNAMODB"),
             Self::Kill | Self::Compose => None,
         }
     }
@@ -59,6 +70,7 @@ impl Tier {
             Self::Mysql80 => mysql::prepare(&cache, mysql::Version::V80),
             Self::Mysql9 => mysql::prepare(&cache, mysql::Version::V9),
             Self::Kafka => kafka::prepare(&cache),
+            Self::Dynamodb => dynamodb::prepare(&cache),
             Self::Kill | Self::Compose => Ok(()),
         }
     }

@@ -21,7 +21,7 @@ use crate::cargo;
 
 #[derive(Debug, Args)]
 pub(crate) struct Test {
-    /// Leaves tests out that need this: mysql-5.7, mysql-8.0, mysql-9, kafka, kill, compose. Repeatable.
+    /// Leaves tests out that need this: mysql-5.7, mysql-8.0, mysql-9, kafka, dynamodb, kill, compose. Repeatable.
     #[arg(long, value_name = "TIER")]
     without: Vec<Tier>,
     /// Only tests whose names contain this.
