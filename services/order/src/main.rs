@@ -6,6 +6,8 @@
 //!            order and saga ◀── handler ◀── topics `order`, replies ◀─┘
 //!                  ▲
 //!                  └── watchdog: deadlines     desk: retried or compensated by hand
+//!
+//! each status of an order ─▶ outbox row ─▶ topic `shop.order.status` ─▶ view ─▶ GET /v1/order
 //! ```
 
 mod desk; // a person's way to a saga
@@ -16,6 +18,7 @@ mod page; // for a person: orders, and their sagas live
 mod request; // a client's order → a message
 mod routes; // HTTP for clients
 mod saga; // where an order stands, and what comes next
+mod view; // orders in DynamoDB, for reading
 mod watchdog; // what is late
 
 use std::{net::SocketAddr, process::ExitCode, time::Duration};
@@ -28,6 +31,7 @@ use crate::{
     handler::Orders,
     page::{Changes, Elsewhere, Page},
     saga::Deadlines,
+    view::{View, ViewSettings},
 };
 
 /// The order service of the shop.
@@ -36,6 +40,8 @@ use crate::{
 struct Cli {
     #[command(flatten)]
     settings: Settings,
+    #[command(flatten)]
+    view: ViewSettings,
     /// How new orders are led through the services. Those that are on their way keep their style.
     #[arg(long, env = "SHOP_SAGA", value_enum, default_value = "choreography")]
     saga: Style,
@@ -64,7 +70,7 @@ async fn main() -> ExitCode {
 }
 
 async fn run(cli: Cli) -> Result<(), Failure> {
-    let Cli { settings, saga: style, step_deadline, saga_deadline, elsewhere, listen, log } = cli;
+    let Cli { settings, view, saga: style, step_deadline, saga_deadline, elsewhere, listen, log } = cli;
     let mut life = Life::begin(&log)?;
     let deadlines = Deadlines { step: step_deadline, saga: saga_deadline };
     let pool = database::connect(&settings.mysql_url).await?;
@@ -82,10 +88,12 @@ async fn run(cli: Cli) -> Result<(), Failure> {
         Ok(())
     });
     let page = Page::open(&mut life, pool.clone(), changes, style, &elsewhere)?;
-    let taking = routes::Taking { pool: pool.clone(), style, deadlines };
+    let view = View::start(&mut life, &settings, &view)?;
+    let taking = routes::Taking { pool: pool.clone(), style, deadlines, view: view.clone() };
     let router = routes::router(taking)
         .merge(event_log::router(pool.clone()))
         .merge(desk::router(pool.clone(), deadlines))
         .merge(page.router());
-    life.serve(listen, http::with_defaults(router, Some(pool))).await
+    let also = move || view::readiness(view.clone());
+    life.serve(listen, http::with_defaults_and(router, Some(pool), also)).await
 }

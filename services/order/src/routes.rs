@@ -17,6 +17,7 @@ use crate::{
     orders::{self, Order},
     request,
     saga::{self, Deadlines},
+    view::{self, View},
 };
 
 /// What is needed to take an order.
@@ -25,6 +26,8 @@ pub(crate) struct Taking {
     pub(crate) pool: MySqlPool,
     pub(crate) style: Style,
     pub(crate) deadlines: Deadlines,
+    /// Where orders are read, if there is one.
+    pub(crate) view: Option<View>,
 }
 
 pub(crate) fn router(taking: Taking) -> Router {
@@ -33,7 +36,7 @@ pub(crate) fn router(taking: Taking) -> Router {
 
 /// Order, saga and event: all of them, or none.
 async fn take(
-    State(Taking { pool, style, deadlines }): State<Taking>,
+    State(Taking { pool, style, deadlines, .. }): State<Taking>,
     request_headers: HeaderMap,
     JsonObject(body): JsonObject,
 ) -> Result<Json<Value>, ApiError> {
@@ -54,6 +57,7 @@ async fn take(
         headers = headers.with_trace(trace.child());
     }
     shop::consume::append_with(&mut transaction, topic, &first, &headers).await?;
+    view::tell(&mut transaction, &message.transaction_id, &headers).await?;
     transaction.commit().await?;
     let (order, item, quantity) = (&message.transaction_id, item, message.inventory.quantity);
     tracing::info!(order, item, quantity, "order taken");
@@ -75,6 +79,13 @@ async fn show(
             .ok_or_else(|| InvalidField::new(field, "is missing in the query"))
     };
     let (transaction_id, user_id) = (given("transaction_id")?, given("user_id")?);
-    let order = orders::find(&taking.pool, &transaction_id, &user_id).await?;
+    let in_view = match &taking.view {
+        Some(view) => view.find(&transaction_id, &user_id).await,
+        None => None,
+    };
+    let order = match in_view {
+        Some(order) => Some(order),
+        None => orders::find(&taking.pool, &transaction_id, &user_id).await?,
+    };
     order.map(Json).ok_or_else(|| ApiError::new(StatusCode::NOT_FOUND, "data not found"))
 }

@@ -125,9 +125,27 @@ fn levels(value: &Value) -> usize {
 /// A service's routes with what all have. `pool` is what readiness asks; a service without a database
 /// is ready as soon as it listens.
 pub fn with_defaults(router: Router, pool: Option<MySqlPool>) -> Router {
+    with_defaults_and(router, pool, async || Map::new())
+}
+
+/// The same, and what else `/readyz` says of a ready service: how that stands which it does without.
+pub fn with_defaults_and<F>(
+    router: Router,
+    pool: Option<MySqlPool>,
+    also: impl Fn() -> F + Clone + Send + Sync + 'static,
+) -> Router
+where
+    F: Future<Output = Map<String, Value>> + Send,
+{
+    let ready = async move || {
+        is_ready(pool.clone()).await?;
+        let mut said = also().await;
+        said.insert("status".to_owned(), "ready".into());
+        Ok::<_, ApiError>(Json(said))
+    };
     router
         .route("/healthz", get(async || Json(json!({ "status": "ok" }))))
-        .route("/readyz", get(move || ready(pool.clone())))
+        .route("/readyz", get(ready))
         .fallback(async || ApiError::new(StatusCode::NOT_FOUND, "there is nothing at this path"))
         .method_not_allowed_fallback(async || {
             ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "this path takes another method")
@@ -135,7 +153,7 @@ pub fn with_defaults(router: Router, pool: Option<MySqlPool>) -> Router {
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
 }
 
-async fn ready(pool: Option<MySqlPool>) -> Result<Json<Value>, ApiError> {
+async fn is_ready(pool: Option<MySqlPool>) -> Result<(), ApiError> {
     if let Some(pool) = pool {
         let asked = sqlx::query("select 1").execute(&pool);
         match tokio::time::timeout(READY_WITHIN, asked).await {
@@ -147,7 +165,7 @@ async fn ready(pool: Option<MySqlPool>) -> Result<Json<Value>, ApiError> {
             }
         }
     }
-    Ok(Json(json!({ "status": "ready" })))
+    Ok(())
 }
 
 #[cfg(test)]

@@ -13,6 +13,9 @@ create table customer_order (
     -- ORDER_CREATED, then for good ORDER_COMPLETE or ORDER_CANCEL.
     status varchar(14) character set ascii collate ascii_bin not null,
 
+    -- One more with each status: by it the view in DynamoDB tells an older event from a newer one.
+    version int unsigned not null default 1,
+
     -- UTC by the session's time zone.
     created_at timestamp(6) not null default current_timestamp(6),
     updated timestamp(6) not null default current_timestamp(6) on update current_timestamp(6),

@@ -177,10 +177,11 @@ async fn create_schema(mysql: &MysqlServer, prefix: &str, service: &str) -> Resu
 }
 
 async fn create_topics(kafka: &KafkaBroker, prefix: &str) -> Result<()> {
-    for topic in Topic::ALL {
-        kafka.create_topic(&format!("{prefix}{}", topic.name()), PARTITIONS, &[]).await?;
+    let view = "shop.order.status";
+    for topic in Topic::ALL.map(Topic::name).into_iter().chain([view]) {
+        kafka.create_topic(&format!("{prefix}{topic}"), PARTITIONS, &[]).await?;
     }
-    for group in ["order", "order-log", "inventory", "payment"] {
+    for group in ["order", "order-log", "order-view", "inventory", "payment"] {
         kafka.create_topic(&format!("{prefix}{group}.dead-letter"), 1, &[]).await?;
     }
     Ok(())

@@ -35,7 +35,8 @@ impl Service {
     pub fn start_again(&mut self) -> Result<()> {
         let mut command = Command::new(&self.binary);
         for (variable, _) in env::vars_os() {
-            if variable.to_string_lossy().starts_with("SHOP_") {
+            let variable_text = variable.to_string_lossy();
+            if ["SHOP_", "AWS_"].iter().any(|prefix| variable_text.starts_with(prefix)) {
                 command.env_remove(variable);
             }
         }

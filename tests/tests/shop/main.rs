@@ -11,3 +11,4 @@ mod page;
 mod stage;
 mod streams;
 mod trouble;
+mod view;

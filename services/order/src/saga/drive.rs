@@ -6,7 +6,7 @@ use rowpost_outbox::{AppendError, Headers, MySql, Transaction};
 use shop::{Message, Style, consume};
 
 use super::{Deadlines, Progress, store, store::Saga};
-use crate::orders;
+use crate::{orders, view};
 
 /// Longest pause between two attempts at a step that gets no reply, in step deadlines.
 const PAUSE_MAX: u32 = 8;
@@ -102,8 +102,10 @@ async fn write(
 ) -> Result<(), AppendError> {
     let Saga { style, progress, message, late, .. } = &saga;
     store::update(transaction, &saga, due_in).await?;
-    if let Some(status) = progress.order_status() {
-        orders::end(transaction, &message.transaction_id, status).await?;
+    if let Some(status) = progress.order_status()
+        && orders::end(transaction, &message.transaction_id, status).await?
+    {
+        view::tell(transaction, &message.transaction_id, headers).await?;
     }
     if tell == Tell::Next
         && let Some((topic, outgoing)) = progress.outgoing(*style, message)
