@@ -26,6 +26,10 @@ pub struct Settings {
     pub relay_source: Option<String>,
 }
 
+/// A service may start before its topics are there, or before the broker that it asks has heard of them.
+/// librdkafka's own pause before it looks again is five minutes.
+const TOPICS_LOOKED_FOR_MS: &str = "5000";
+
 /// A service that was killed is replaced this soon: the group waits so long for its dead member. The
 /// consumer's heart beats in a thread of its own, however long a record takes.
 const SESSION_TIMEOUT_MS: &str = "10000";
@@ -41,6 +45,7 @@ impl Settings {
         let mut client = ClientConfig::new();
         client.set("bootstrap.servers", &self.kafka).set("reconnect.backoff.max.ms", "1000");
         client.set("session.timeout.ms", SESSION_TIMEOUT_MS);
+        client.set("topic.metadata.refresh.interval.ms", TOPICS_LOOKED_FOR_MS);
         for (key, value) in &self.kafka_property {
             client.set(key, value);
         }
