@@ -70,7 +70,8 @@ async fn main() -> ExitCode {
 }
 
 async fn run(cli: Cli) -> Result<(), Failure> {
-    let Cli { settings, view, saga: style, step_deadline, saga_deadline, elsewhere, listen, log } = cli;
+    let Cli { settings, view, saga: style, step_deadline, saga_deadline, elsewhere, listen, log } =
+        cli;
     let mut life = Life::begin(&log)?;
     let deadlines = Deadlines { step: step_deadline, saga: saga_deadline };
     let pool = database::connect(&settings.mysql_url).await?;
