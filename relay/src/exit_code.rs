@@ -7,6 +7,7 @@ use crate::{
     pipeline::PipelineError,
     position_command::PositionError,
     publish::{PublishError, RecordError},
+    range::RangeError,
     replay::ReplayError,
     source::{SourceError, mysql::ConnectionError, server::ServerError},
 };
@@ -56,11 +57,9 @@ impl From<&Failure> for ExitCode {
 impl From<&ReplayError> for ExitCode {
     fn from(error: &ReplayError) -> Self {
         match error {
-            ReplayError::Point(_)
-            | ReplayError::Selection(_)
+            ReplayError::Selection(_)
             | ReplayError::Name { .. }
             | ReplayError::Prefix { .. }
-            | ReplayError::Backwards { .. }
             | ReplayError::Unfinished { .. }
             | ReplayError::Finished { .. }
             | ReplayError::NoSuchReplay { .. }
@@ -69,9 +68,21 @@ impl From<&ReplayError> for ExitCode {
             | ReplayError::Settings(_) => Self::Usage,
             ReplayError::Malformed { .. } | ReplayError::Files(_) => Self::Unavailable,
             ReplayError::NotEncodable(_) | ReplayError::BrokeOff => Self::Internal,
+            ReplayError::Range(error) => error.into(),
             ReplayError::Source(error) => error.into(),
             ReplayError::Checkpoint(error) => error.into(),
             ReplayError::Stopped { .. } | ReplayError::StoppedBefore => Self::TryAgain,
+        }
+    }
+}
+
+impl From<&RangeError> for ExitCode {
+    fn from(error: &RangeError) -> Self {
+        match error {
+            RangeError::Point(_) | RangeError::Backwards { .. } => Self::Usage,
+            RangeError::Files(_) => Self::Unavailable,
+            RangeError::Source(error) => error.into(),
+            RangeError::BrokeOff => Self::Internal,
         }
     }
 }

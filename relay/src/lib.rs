@@ -23,6 +23,10 @@ pub mod metrics; // typed handles of every metric
 
 pub mod pipeline; // source and publisher, started, watched, started again
 
+pub mod range; // what a person calls a part of the binlog
+
+mod progress; // how far a command is
+
 pub mod replay; // a part of the binlog, published once more
 
 pub mod shutdown; // leaving in order

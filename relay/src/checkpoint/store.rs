@@ -63,6 +63,14 @@ impl Store {
         topic::look(&Session::open(&self.settings)?)
     }
 
+    /// The newest committed checkpoint, without creating the topic. Blocks.
+    pub fn newest(&self) -> Result<Option<Checkpoint>, CheckpointError> {
+        match self.look()? {
+            TopicFound::Missing => Ok(None),
+            TopicFound::Usable { .. } => self.read(),
+        }
+    }
+
     /// The newest committed checkpoint. Blocks for some milliseconds, or until
     /// `publish.delivery_timeout` when no broker answers.
     ///

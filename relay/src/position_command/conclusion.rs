@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{INTERVAL_SLACK, PositionError, show::newest};
+use super::{INTERVAL_SLACK, PositionError};
 use crate::checkpoint::{Checkpoint, Store};
 
 /// Between two looks at the checkpoint.
@@ -34,7 +34,7 @@ pub(super) fn ensure_no_relay(
             let left = limit.saturating_sub(started.elapsed()).as_secs();
             let _closed = write!(progress, "\r{left:>4} s left ").and_then(|()| progress.flush());
         }
-        if let Some(newest) = newest(store)?
+        if let Some(newest) = store.newest()?
             && newest.sequence > sequence
         {
             return Err(PositionError::RelayRuns { writer: Box::new(newest.writer) });

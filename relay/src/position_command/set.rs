@@ -8,7 +8,6 @@ use super::{
     PositionError,
     conclusion::{ask, ensure_no_relay},
     plan::Move,
-    show::newest,
     target::Target,
     text,
 };
@@ -63,8 +62,9 @@ pub async fn set(
 /// The newest checkpoint, without creating its topic.
 pub(super) async fn read_checkpoint(config: &Config) -> Result<Option<Checkpoint>, PositionError> {
     let store = Store::new(&config.publish_settings()?);
-    let read = tokio::task::spawn_blocking(move || newest(&store)).await;
-    read.unwrap_or_else(|panicked| std::panic::resume_unwind(panicked.into_panic()))
+    let read = tokio::task::spawn_blocking(move || store.newest()).await;
+    let read = read.unwrap_or_else(|panicked| std::panic::resume_unwind(panicked.into_panic()));
+    Ok(read?)
 }
 
 async fn find(

@@ -11,7 +11,6 @@ use super::{
     text,
 };
 use crate::{
-    checkpoint::Store,
     config::Config,
     failure::Failure,
     position::{GtidSet, Position},
@@ -155,14 +154,4 @@ async fn to_oldest(
             .map(|finished| finished.to_string()),
         kept_until: kept_until.map(|until| until.to_string()),
     }))
-}
-
-/// The newest checkpoint, if the topic is there. Creates nothing.
-pub(super) fn newest(
-    store: &Store,
-) -> Result<Option<crate::checkpoint::Checkpoint>, PositionError> {
-    match store.look()? {
-        crate::checkpoint::TopicFound::Missing => Ok(None),
-        crate::checkpoint::TopicFound::Usable { .. } => Ok(store.read()?),
-    }
 }

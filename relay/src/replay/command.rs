@@ -10,22 +10,19 @@ use super::{
     ReplayError,
     description::{Asked, Description, check_name},
     dry_run,
-    extent::Extent,
-    feed::{self, RangeFeed},
-    point::Point,
-    progress::Progress,
-    range,
-    selection::Selection,
+    feed::RangeFeed,
 };
 use crate::{
-    checkpoint::{Checkpoint, Store, TopicFound},
+    checkpoint::{Checkpoint, Store},
     cli::ReplayArgs,
     config::Config,
     failure::Failure,
     logging,
     metrics::Metrics,
     pipeline::Pipeline,
+    progress::{Moment, Progress},
     publish,
+    range::{self, Extent, Point, RangeError, Selection},
     record::check_topic_name,
     shutdown::Signals,
     source::{binlog_files::BinlogFolder, look},
@@ -99,9 +96,18 @@ impl Replay<'_> {
         let settings = settings.noting(description.to_note()?);
         let (metrics, began) = (self.metrics.clone(), Instant::now());
         let pipeline = Pipeline::of(feed, &self.config, settings, metrics, status.clone());
+        let moment = || {
+            let activity = self.metrics.activity.summary();
+            Some(Moment {
+                at: status.committed()?.position.coordinates,
+                counted: activity.records_total,
+                per_second: activity.records_per_second,
+            })
+        };
+        let shown = format!("replay {name}");
         let ended = tokio::select! {
             ended = pipeline.run(stop) => ended,
-            never = self.progress.show(name, &extent, &status, &self.metrics) => match never {},
+            never = self.progress.show(&shown, "records", &extent, moment) => match never {},
         };
         ended?;
         self.conclude(&description, &status, began, output)
@@ -128,8 +134,10 @@ impl Replay<'_> {
             return self.stored().await;
         }
         let now = Timestamp::now();
-        let from = Point::from(self.args.from.as_deref().unwrap_or_default(), now)?;
-        let until = Point::until(self.args.until.as_deref().unwrap_or("now"), now)?;
+        let from = Point::from(self.args.from.as_deref().unwrap_or_default(), now);
+        let from = from.map_err(RangeError::from)?;
+        let until = Point::until(self.args.until.as_deref().unwrap_or("now"), now);
+        let until = until.map_err(RangeError::from)?;
         let asked = self.asked()?;
         let folder = folder(&asked)?;
         let range = match &folder {
@@ -137,7 +145,7 @@ impl Replay<'_> {
             None => {
                 let mut config = self.config.clone();
                 let name = self.args.name.as_deref().unwrap_or("search");
-                feed::aside(&mut config, &self.source(name));
+                range::aside(&mut config, &self.source(name));
                 range::on_server(&config, &from, &until).await?
             }
         };
@@ -320,13 +328,7 @@ fn is_finished(name: &str, checkpoint: &Checkpoint) -> Result<bool, ReplayError>
 
 /// The replay's newest checkpoint; `None` also where there never was a replay of the source.
 async fn newest(settings: publish::Settings) -> Result<Option<Checkpoint>, ReplayError> {
-    let looking = tokio::task::spawn_blocking(move || {
-        let store = Store::new(&settings);
-        match store.look()? {
-            TopicFound::Missing => Ok(None),
-            TopicFound::Usable { .. } => store.read(),
-        }
-    });
+    let looking = tokio::task::spawn_blocking(move || Store::new(&settings).newest());
     let found = looking.await.map_err(|_panicked| ReplayError::BrokeOff)?;
     found.map_err(ReplayError::Checkpoint)
 }

@@ -4,12 +4,11 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use uuid::Uuid;
 
-use super::{ReplayError, selection::Selection};
+use super::ReplayError;
 use crate::{
-    position::{BinlogCoordinates, GtidSet, Position},
-    source::Bounds,
+    position::Position,
+    range::{Range, Selection},
 };
 
 const NAME_LENGTH_MAX: usize = 80;
@@ -18,6 +17,7 @@ const NAME_LENGTH_MAX: usize = 80;
 pub(super) struct Description {
     pub(super) name: String,
     pub(super) asked: Asked,
+    /// What that was when the replay began.
     pub(super) range: Range,
 }
 
@@ -32,42 +32,6 @@ pub(super) struct Asked {
     pub(super) binlog_dir: Option<PathBuf>,
     pub(super) binlog_series: Option<String>,
     pub(super) trust_present_columns: bool,
-}
-
-/// What that was when the replay began.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Range {
-    /// Nil of files: they do not say it.
-    pub(super) server_uuid: Uuid,
-    pub(super) start: BinlogCoordinates,
-    pub(super) end: BinlogCoordinates,
-    /// These are left out.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub(super) after: Option<GtidSet>,
-    /// Others are left out.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub(super) within: Option<GtidSet>,
-}
-
-impl Range {
-    pub(super) fn bounds(&self) -> Bounds {
-        Bounds {
-            end: Some(self.end.clone()),
-            after: self.after.clone(),
-            within: self.within.clone(),
-        }
-    }
-
-    /// Coordinates alone count: GTIDs only choose.
-    pub(super) fn start(&self) -> Position {
-        Position {
-            server_uuid: self.server_uuid,
-            coordinates: self.start.clone(),
-            file_begun: None,
-            gtid_set: None,
-            in_progress: None,
-        }
-    }
 }
 
 impl Description {
@@ -120,6 +84,8 @@ fn derived_name(asked: &Asked, range: &Range) -> String {
 
 #[cfg(test)]
 mod tests {
+    use uuid::Uuid;
+
     use super::*;
 
     fn description(name: Option<&str>, end: &str) -> Result<Description, ReplayError> {

@@ -1,17 +1,17 @@
 //! Why a replay does not begin, or does not end as it should.
 
-use super::{point::PointError, selection::SelectionError};
 use crate::{
     checkpoint::CheckpointError,
     position::BinlogCoordinates,
     publish::SettingsError,
+    range::{RangeError, SelectionError},
     source::{SourceError, binlog_files::BinlogFilesError},
 };
 
 #[derive(Debug, thiserror::Error)]
 pub enum ReplayError {
     #[error(transparent)]
-    Point(#[from] PointError),
+    Range(#[from] RangeError),
     #[error(transparent)]
     Selection(#[from] SelectionError),
     #[error(
@@ -23,8 +23,6 @@ pub enum ReplayError {
         "`--to-topic-prefix {prefix}`: a topic's name has only letters, digits, `.`, `_` and `-`"
     )]
     Prefix { prefix: String },
-    #[error("--from is {start}, which lies behind --until, which is {end}")]
-    Backwards { start: BinlogCoordinates, end: BinlogCoordinates },
     #[error(
         "replay `{name}` was begun and is not finished, it stands at {at}; go on with `--resume --name \
          {name}`, or give this one another --name"
@@ -65,6 +63,6 @@ pub enum ReplayError {
     Stopped { name: String, at: BinlogCoordinates },
     #[error("stopped before anything was published")]
     StoppedBefore,
-    #[error("a look at files or at Kafka broke off")]
+    #[error("a look at Kafka broke off")]
     BrokeOff,
 }

@@ -9,6 +9,7 @@ use crate::{
     config::Config,
     pipeline::Feed,
     position::Position,
+    range,
     source::{
         self, Advice, Cut, Origin, PresentColumns, Reading, SourceError, binlog_files::BinlogFolder,
     },
@@ -38,16 +39,12 @@ impl RangeFeed {
         rate: Option<NonZeroU32>,
     ) -> Self {
         let asked = &description.asked;
-        let present_columns = match (has_server, asked.trust_present_columns) {
-            (false, _) => PresentColumns::Unknown,
-            (true, true) => PresentColumns::Trusted,
-            (true, false) => PresentColumns::IfUnaltered,
-        };
+        let present_columns = range::present_columns(has_server, asked.trust_present_columns);
         let mut config = config.clone();
         for entry in &mut config.outbox {
             entry.keeps_event_type = asked.selection.needs_event_type();
         }
-        aside(&mut config, source);
+        range::aside(&mut config, source);
         let origin = folder.map_or(Origin::Server, Origin::Files);
         Self { config, description, origin, present_columns, rate, advice: Advice::default() }
     }
@@ -56,12 +53,6 @@ impl RangeFeed {
     pub(super) fn start(&self) -> Position {
         self.description.range.start()
     }
-}
-
-/// A source of another name has another server id, so that the daemon's stream is not disturbed.
-pub(super) fn aside(config: &mut Config, source: &str) {
-    source.clone_into(&mut config.source);
-    config.mysql.server_id = None;
 }
 
 impl Feed for RangeFeed {

@@ -12,18 +12,13 @@
 //!
 //! Not promised: that a consumer may take replayed records for new ones. It has the event ids.
 //!
-//! It is the daemon's pipeline on another feed. Before this: `cli`. After this: `pipeline`.
+//! It is the daemon's pipeline on another feed. Before this: `range`. After this: `pipeline`.
 
 mod command;
 mod description;
 mod dry_run;
 mod error;
-mod extent;
 mod feed;
-mod point;
-mod progress;
-mod range;
-mod selection;
 mod stage;
 
-pub use self::{command::run, error::ReplayError, point::PointError, selection::SelectionError};
+pub use self::{command::run, error::ReplayError};

@@ -11,8 +11,8 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::selection::Selection;
 use crate::{
+    range::Selection,
     record::{Header, OutboxRecord},
     source::Chunk,
 };

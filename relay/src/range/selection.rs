@@ -1,4 +1,4 @@
-//! What `--where` chooses.
+//! Which outbox rows are meant.
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -10,15 +10,15 @@ use crate::{
 
 /// Values of one name are alternatives; all names must be met.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Selection {
+pub(crate) struct Selection {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub(super) table: Vec<String>,
+    pub(crate) table: Vec<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub(super) key: Vec<String>,
+    pub(crate) key: Vec<String>,
     #[serde(default, rename = "type", skip_serializing_if = "Vec::is_empty")]
-    pub(super) event_type: Vec<String>,
+    pub(crate) event_type: Vec<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub(super) id: Vec<String>,
+    pub(crate) id: Vec<String>,
 }
 
 /// The text chooses nothing.
@@ -30,7 +30,7 @@ pub struct SelectionError {
 }
 
 impl Selection {
-    pub(super) fn parse(texts: &[String]) -> Result<Self, SelectionError> {
+    pub(crate) fn parse(texts: &[String]) -> Result<Self, SelectionError> {
         let mut selection = Self::default();
         for text in texts {
             let error = |reason: String| SelectionError { text: text.clone(), reason };
@@ -59,11 +59,11 @@ impl Selection {
         Ok(selection)
     }
 
-    pub(super) fn needs_event_type(&self) -> bool {
+    pub(crate) fn needs_event_type(&self) -> bool {
         !self.event_type.is_empty()
     }
 
-    pub(super) fn admits(&self, record: &OutboxRecord) -> bool {
+    pub(crate) fn admits(&self, record: &OutboxRecord) -> bool {
         // The first header is the event id's, whatever its name.
         let id = record.headers.first().and_then(|header| header.value.as_deref());
         met(&self.table, |table| is_of_table(record, table))

@@ -6,7 +6,7 @@ use crate::position::{BinlogCoordinates, GtidSet};
 
 /// A place in the binlog, as people name it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Point {
+pub(crate) enum Point {
     Earliest,
     Now,
     At(BinlogCoordinates),
@@ -27,8 +27,8 @@ const FORMS: &str = "`file:position`, a GTID set, a time such as 2026-11-22T10:0
                      ago such as `90m`";
 
 impl Point {
-    /// Where a replay begins.
-    pub(super) fn from(text: &str, now: Timestamp) -> Result<Self, PointError> {
+    /// Where reading begins.
+    pub(crate) fn from(text: &str, now: Timestamp) -> Result<Self, PointError> {
         let error = |reason| PointError { flag: "--from", text: text.to_owned(), reason };
         match Self::parse(text, now, "earliest").map_err(error)? {
             Self::Now => Err(error(format!("must be `earliest`, {FORMS}"))),
@@ -37,7 +37,7 @@ impl Point {
     }
 
     /// Where it ends.
-    pub(super) fn until(text: &str, now: Timestamp) -> Result<Self, PointError> {
+    pub(crate) fn until(text: &str, now: Timestamp) -> Result<Self, PointError> {
         let error = |reason| PointError { flag: "--until", text: text.to_owned(), reason };
         match Self::parse(text, now, "now").map_err(error)? {
             Self::Earliest => Err(error(format!("must be `now`, {FORMS}"))),

@@ -1,4 +1,4 @@
-//! How far a replay is: a bar at a terminal, a line now and then elsewhere.
+//! How far a command is that reads binlog: a bar at a terminal, a line now and then elsewhere.
 
 use std::{
     convert::Infallible,
@@ -10,8 +10,7 @@ use std::{
 use indicatif::{HumanCount, HumanDuration, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::extent::Extent;
-use crate::{metrics::Metrics, position::BinlogCoordinates, status::Status};
+use crate::{position::BinlogCoordinates, range::Extent};
 
 const REDRAW: Duration = Duration::from_millis(200);
 
@@ -20,23 +19,31 @@ const LINE: Duration = Duration::from_secs(5);
 
 /// Shared with the log, whose lines go above the bar.
 #[derive(Debug, Clone)]
-pub(super) struct Progress {
+pub(crate) struct Progress {
     bar: ProgressBar,
     is_terminal: bool,
 }
 
-/// How far it is.
-struct Moment<'a> {
+/// Where a command is.
+#[derive(Debug, Clone)]
+pub(crate) struct Moment {
+    pub(crate) at: BinlogCoordinates,
+    /// Of what it counts.
+    pub(crate) counted: u64,
+    pub(crate) per_second: f64,
+}
+
+/// How far that is.
+struct Shown<'a> {
     name: &'a str,
+    unit: &'a str,
     percent: u64,
-    records: u64,
-    per_second: f64,
-    at: &'a BinlogCoordinates,
+    moment: &'a Moment,
     left: Option<Duration>,
 }
 
 impl Progress {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let is_terminal = io::stderr().is_terminal();
         let target = match is_terminal {
             true => ProgressDrawTarget::stderr(),
@@ -46,21 +53,21 @@ impl Progress {
     }
 
     /// A writer for log lines.
-    pub(super) fn above(&self) -> Above {
+    pub(crate) fn above(&self) -> Above {
         Above(self.clone())
     }
 
-    pub(super) fn clear(&self) {
+    pub(crate) fn clear(&self) {
         self.bar.finish_and_clear();
     }
 
-    /// Shows until it is dropped.
-    pub(super) async fn show(
+    /// Shows until it is dropped what `moment` says, once it says something; `unit` is what it counts.
+    pub(crate) async fn show(
         &self,
         name: &str,
+        unit: &str,
         extent: &Extent,
-        status: &Status,
-        metrics: &Metrics,
+        moment: impl Fn() -> Option<Moment>,
     ) -> Infallible {
         self.bar.set_length(extent.total);
         if let Ok(style) = ProgressStyle::with_template("[{bar:30}] {msg}") {
@@ -71,40 +78,38 @@ impl Progress {
         let mut began = None;
         loop {
             ticks.tick().await;
-            let Some(committed) = status.committed() else { continue };
-            let at = &committed.position.coordinates;
-            let done = extent.done(at);
+            let Some(moment) = moment() else { continue };
+            let done = extent.done(&moment.at);
             let (begin, since) = *began.get_or_insert_with(|| (done, Instant::now()));
-            let activity = metrics.activity.summary();
-            let moment = Moment {
+            let shown = Shown {
                 name,
+                unit,
                 percent: percent(done, extent.total),
-                records: activity.records_total,
-                per_second: activity.records_per_second,
-                at,
+                moment: &moment,
                 left: left(done - begin, extent.total - done, since.elapsed()),
             };
             self.bar.set_position(done);
             if self.is_terminal {
-                self.bar.set_message(moment.to_string());
+                self.bar.set_message(shown.to_string());
             } else {
-                self.line(&moment.to_string());
+                self.line(&shown.to_string());
             }
         }
     }
 
     /// Says it on standard error, above the bar.
-    pub(super) fn line(&self, text: &str) {
+    pub(crate) fn line(&self, text: &str) {
         // There is nowhere else to say that standard error is closed.
         let _closed = self.bar.suspend(|| writeln!(io::stderr(), "{text}"));
     }
 }
 
-impl Display for Moment<'_> {
+impl Display for Shown<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { name, percent, records, per_second, at, left } = self;
-        let records = HumanCount(*records);
-        write!(f, "replay {name}: {percent} %, {records} records, {per_second:.0}/s, at {at}")?;
+        let Self { name, unit, percent, moment, left } = self;
+        let Moment { at, counted, per_second } = moment;
+        let counted = HumanCount(*counted);
+        write!(f, "{name}: {percent} %, {counted} {unit}, {per_second:.0}/s, at {at}")?;
         match left {
             Some(left) => write!(f, ", {} left", HumanDuration(*left)),
             None => Ok(()),
@@ -123,7 +128,7 @@ fn left(done: u64, left: u64, elapsed: Duration) -> Option<Duration> {
 }
 
 /// Writes to standard error, above the bar.
-pub(super) struct Above(Progress);
+pub(crate) struct Above(Progress);
 
 impl Write for Above {
     fn write(&mut self, text: &[u8]) -> io::Result<usize> {
@@ -141,18 +146,21 @@ mod tests {
 
     #[test]
     fn moment_says_rate_position_and_time_left() {
-        let at = "bin-log.000003:700".parse().unwrap();
         let moment = Moment {
-            name: "r1",
-            percent: percent(250, 1000),
-            records: 12_345,
+            at: "bin-log.000003:700".parse().unwrap(),
+            counted: 12_345,
             per_second: 999.6,
-            at: &at,
+        };
+        let shown = Shown {
+            name: "replay r1",
+            unit: "records",
+            percent: percent(250, 1000),
+            moment: &moment,
             left: left(200, 750, Duration::from_secs(8)),
         };
 
         assert_eq!(
-            moment.to_string(),
+            shown.to_string(),
             "replay r1: 25 %, 12,345 records, 1000/s, at bin-log.000003:700, 30 seconds left"
         );
     }

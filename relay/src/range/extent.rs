@@ -2,7 +2,7 @@
 
 use std::{fs::File, io::Read, sync::Arc};
 
-use super::description::Range;
+use super::Range;
 use crate::{
     position::BinlogCoordinates,
     source::{
@@ -13,18 +13,18 @@ use crate::{
 
 /// The files of a range, oldest first, with their lengths.
 #[derive(Debug, Clone)]
-pub(super) struct Extent {
+pub(crate) struct Extent {
     files: Vec<(Arc<str>, u64)>,
     start: u64,
-    pub(super) total: u64,
+    pub(crate) total: u64,
 }
 
 impl Extent {
-    pub(super) fn on_server(files: &[server::BinlogFile], range: &Range) -> Self {
+    pub(crate) fn on_server(files: &[server::BinlogFile], range: &Range) -> Self {
         Self::new(files.iter().map(|file| (Arc::clone(&file.name), file.bytes)).collect(), range)
     }
 
-    pub(super) fn in_files(folder: &BinlogFolder, range: &Range) -> Self {
+    pub(crate) fn in_files(folder: &BinlogFolder, range: &Range) -> Self {
         let files = folder.files().iter();
         Self::new(files.map(|file| (Arc::clone(&file.name), length(file))).collect(), range)
     }
@@ -37,7 +37,7 @@ impl Extent {
     }
 
     /// Bytes between the start and `at`.
-    pub(super) fn done(&self, at: &BinlogCoordinates) -> u64 {
+    pub(crate) fn done(&self, at: &BinlogCoordinates) -> u64 {
         self.bytes_before(at).saturating_sub(self.start).min(self.total)
     }
 

@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use uuid::Uuid;
 
-use super::{ReplayError, description::Range, point::Point};
+use super::{Point, Range, RangeError};
 use crate::{
     config::Config,
     position::{BinlogCoordinates, GtidSet},
@@ -19,11 +19,11 @@ use crate::{
 };
 
 /// On the configured server.
-pub(super) async fn on_server(
+pub(crate) async fn on_server(
     config: &Config,
     from: &Point,
     until: &Point,
-) -> Result<Range, ReplayError> {
+) -> Result<Range, RangeError> {
     let server = look(config).await?;
     let connect = ConnectOptions::new(&config.mysql);
     let replica = Replica { server_id: config.server_id(), uuid: Uuid::new_v4() };
@@ -76,11 +76,11 @@ fn ensure_executed(server: &ServerFacts, set: &GtidSet) -> Result<(), StartError
 }
 
 /// In a folder of files.
-pub(super) async fn in_files(
+pub(crate) async fn in_files(
     folder: &BinlogFolder,
     from: &Point,
     until: &Point,
-) -> Result<Range, ReplayError> {
+) -> Result<Range, RangeError> {
     let find = async |start| -> Result<BinlogCoordinates, BinlogFilesError> {
         Ok(BinlogFiles::open(folder.clone(), start).await?.coordinates())
     };
@@ -97,7 +97,7 @@ pub(super) async fn in_files(
         Point::Gtids(_) | Point::Earliest | Point::Now => {
             let folder = folder.clone();
             let end = tokio::task::spawn_blocking(move || folder.end());
-            end.await.map_err(|_panicked| ReplayError::BrokeOff)??
+            end.await.map_err(|_panicked| RangeError::BrokeOff)??
         }
     };
     forward(Range {
@@ -117,14 +117,14 @@ fn gtids(point: &Point) -> Option<GtidSet> {
 }
 
 /// Coordinates of two series of files are not behind one another either.
-fn forward(range: Range) -> Result<Range, ReplayError> {
+fn forward(range: Range) -> Result<Range, RangeError> {
     // A GTID set's start is that of a file, and a set's end too: they may cross where nothing lies.
     let is_chosen = range.after.is_some() || range.within.is_some();
     match range.start.partial_cmp(&range.end) {
         Some(Ordering::Less | Ordering::Equal) => Ok(range),
         Some(Ordering::Greater) if is_chosen => Ok(range),
         Some(Ordering::Greater) | None => {
-            Err(ReplayError::Backwards { start: range.start, end: range.end })
+            Err(RangeError::Backwards { start: range.start, end: range.end })
         }
     }
 }
