@@ -154,6 +154,7 @@ pub(super) mod tests {
             },
             bytes,
             commit_timestamp_us: end,
+            transaction: None,
             permit: None,
         }
     }

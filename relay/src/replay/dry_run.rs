@@ -152,6 +152,7 @@ mod tests {
             },
             bytes: 0,
             commit_timestamp_us: position * 1_000_000,
+            transaction: None,
             permit: None,
         }
     }

@@ -163,6 +163,7 @@ mod tests {
             },
             bytes: 1_000,
             commit_timestamp_us: 5,
+            transaction: None,
             permit: None,
         }
     }

@@ -44,7 +44,7 @@ mod watcher;
 pub use self::{
     bounds::Bounds,
     bytes::Malformed,
-    chunk::Chunk,
+    chunk::{Chunk, ChunkTransaction},
     decode_error::DecodeError,
     describer::PresentColumns,
     error::{Place, SourceError, TransactionFault},

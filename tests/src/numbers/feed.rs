@@ -83,6 +83,7 @@ pub fn chunk(topic: &Arc<str>, start: u64, end: u64) -> Chunk {
             in_progress: None,
         },
         commit_timestamp_us: now_us(),
+        transaction: None,
         permit: None,
     }
 }

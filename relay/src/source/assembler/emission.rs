@@ -5,11 +5,11 @@ use std::collections::VecDeque;
 use uuid::Uuid;
 
 use super::{
-    super::{Chunk, error::TransactionFault},
+    super::{Chunk, ChunkTransaction, error::TransactionFault},
     transaction::Transaction,
 };
 use crate::{
-    position::{Advance, BinlogCoordinates, GtidSet, InProgress, Position},
+    position::{Advance, BinlogCoordinates, Gtid, GtidSet, InProgress, Position},
     record::OutboxRecord,
 };
 
@@ -28,8 +28,10 @@ pub(super) struct Emission {
     server_uuid: Uuid,
     /// A chunk is closed before it costs more.
     cost_max: usize,
-    /// A chunk is closed after each transaction.
+    /// A chunk is closed after each transaction, and says which it is.
     singly: bool,
+    /// Of the records, where they are closed singly.
+    transaction: Option<ChunkTransaction>,
     /// The end of the last whole transaction.
     boundary: BinlogCoordinates,
     /// When the boundary's file was begun.
@@ -61,6 +63,7 @@ impl Emission {
             server_uuid: start.server_uuid,
             cost_max,
             singly: false,
+            transaction: None,
             boundary: start.coordinates.clone(),
             boundary_begun: start.file_begun,
             file_begun: None,
@@ -83,7 +86,7 @@ impl Emission {
     }
 
     /// Whether the transaction is out wherever it comes.
-    pub(super) fn is_published(&self, transaction: Option<&crate::position::Gtid>) -> bool {
+    pub(super) fn is_published(&self, transaction: Option<&Gtid>) -> bool {
         transaction.is_some_and(|gtid| self.published.contains(gtid))
     }
 
@@ -129,7 +132,7 @@ impl Emission {
     }
 
     /// How many of the transaction's first rows are out, and whether it is the one in progress.
-    pub(super) fn rows_out(&self, transaction: Option<&crate::position::Gtid>) -> u64 {
+    pub(super) fn rows_out(&self, transaction: Option<&Gtid>) -> u64 {
         match &self.in_progress {
             _ if self.is_published(transaction) => 0,
             Some(InProgress { gtid: None, outbox_rows }) => *outbox_rows,
@@ -162,6 +165,7 @@ impl Emission {
         // ORDER: the transactions before this one leave first, with a position that is not inside it.
         self.close();
         self.records = transaction.take_part();
+        self.tell(transaction.gtid, transaction.rows_out());
         self.in_progress =
             Some(InProgress { gtid: transaction.gtid, outbox_rows: transaction.rows_out() });
         self.commit_timestamp_us = transaction.commit_timestamp_us;
@@ -196,6 +200,7 @@ impl Emission {
         if let (Some(gtids), Some(gtid)) = (&mut self.gtids, &transaction.gtid) {
             gtids.insert(gtid);
         }
+        self.tell(transaction.gtid, transaction.rows());
         self.commit_timestamp_us = transaction.commit_timestamp_us;
         self.move_boundary(boundary);
         self.has_moved = true;
@@ -203,6 +208,16 @@ impl Emission {
             self.close();
         }
         Ok(())
+    }
+
+    /// Notes whose the records are, `rows` of which were read so far. The boundary is still its begin.
+    fn tell(&mut self, gtid: Option<Gtid>, rows: u64) {
+        if self.singly && !self.records.is_empty() {
+            let records = u64::try_from(self.records.len()).unwrap_or(u64::MAX);
+            let rows_before = rows.saturating_sub(records);
+            let begins_at = self.boundary.clone();
+            self.transaction = Some(ChunkTransaction { gtid, begins_at, rows_before });
+        }
     }
 
     /// Makes a chunk of the whole transactions, if they have records.
@@ -233,6 +248,7 @@ impl Emission {
                 in_progress: self.in_progress.clone(),
             },
             commit_timestamp_us: self.commit_timestamp_us,
+            transaction: self.transaction.take(),
             permit: None,
         });
         self.cost = 0;

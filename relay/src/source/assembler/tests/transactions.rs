@@ -7,8 +7,11 @@ use super::{
     script::{Log, OTHER, OUTBOX, table_map},
     small,
 };
-use crate::source::{
-    SourceError, TransactionFault, event::EventType, table_map::ColumnDescription,
+use crate::{
+    position::BinlogCoordinates,
+    source::{
+        Chunk, SourceError, TransactionFault, event::EventType, table_map::ColumnDescription,
+    },
 };
 
 #[test]
@@ -47,6 +50,32 @@ fn each_transaction_leaves_by_itself_where_that_is_asked_for() {
     let singly = read_at_once(true);
     assert_eq!(ids(&singly), [vec![1, 2], vec![4]]);
     assert!(singly[0].advance.coordinates < singly[1].advance.coordinates);
+}
+
+#[test]
+fn chunk_of_one_transaction_says_where_that_begins_and_how_many_rows_stand_before() {
+    let mut log = Log::new(true);
+    let first = log.position;
+    log.transaction(&[(OUTBOX, &small(0..2))]).transaction(&[(OTHER, &[(0, 10)])]);
+    let begin = log.position;
+    log.transaction(&[(OUTBOX, &small(0..13))]);
+    let start = log.start();
+    let mut assembler = assembler(&start, 1200);
+    assembler.cut_after_each_transaction();
+    for event in log.serve(&start) {
+        assembler.handle(&event.event()).unwrap();
+    }
+
+    let chunks: Vec<_> = iter::from_fn(|| assembler.take_ready()).collect();
+
+    let told = |chunk: &Chunk| {
+        let transaction = chunk.transaction.clone().unwrap();
+        (transaction.gtid.unwrap().number, transaction.begins_at, transaction.rows_before)
+    };
+    let told: Vec<_> = chunks.iter().map(told).collect();
+    let at = |position| BinlogCoordinates { position, ..start.coordinates.clone() };
+    assert_eq!(told[0], (1, at(first), 0));
+    assert_eq!(told[1..], [(3, at(begin), 0), (3, at(begin), 5), (3, at(begin), 10)]);
 }
 
 #[test]
