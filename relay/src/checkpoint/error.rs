@@ -1,9 +1,11 @@
 //! What can go wrong with the stored checkpoint.
 
+use rdkafka::types::RDKafkaErrorCode;
+
 use super::record::RecordOrigin;
 use crate::{
     error::Disposition,
-    publish::{BrokerError, SettingsError},
+    publish::{BrokerError, Fault, Session, SettingsError},
 };
 
 #[derive(Debug, thiserror::Error)]
@@ -51,6 +53,14 @@ pub enum CheckpointError {
 }
 
 impl CheckpointError {
+    /// For an answer that did not pass.
+    pub(super) fn of(session: &Session<'_>, doing: &'static str, code: RDKafkaErrorCode) -> Self {
+        if Fault::of(code) == Fault::TopicDenied {
+            return Self::NotReadable { topic: session.settings.checkpoint_topic.clone() };
+        }
+        session.error(doing, code).into()
+    }
+
     pub fn disposition(&self) -> Disposition {
         match self {
             Self::NewerVersion { .. }

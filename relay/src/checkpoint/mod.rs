@@ -9,7 +9,6 @@
 
 mod error;
 mod record;
-mod session;
 mod store;
 mod topic;
 mod writer;
@@ -17,7 +16,7 @@ mod writer;
 pub use self::{
     error::CheckpointError,
     record::{Checkpoint, RecordOrigin},
-    store::Store,
+    store::{FirstPast, Store},
     topic::TopicFound,
     writer::{Role, Writer},
 };

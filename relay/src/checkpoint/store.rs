@@ -8,19 +8,18 @@
 //! How: the last stable offset is asked for, a window of 16 offsets before it is read to the end of
 //! the partition, and the window grows sixteenfold while it holds no checkpoint.
 
-use std::time::Duration;
+use std::ops::ControlFlow;
 
-use rdkafka::{
-    Message, Offset, TopicPartitionList, consumer::Consumer as _, error::KafkaError,
-    types::RDKafkaErrorCode,
-};
+use rdkafka::{Message, message::BorrowedMessage};
 
 use super::{
     Checkpoint, CheckpointError, RecordOrigin,
-    session::{REQUEST_TIMEOUT, Session, passes},
     topic::{self, TopicFound},
 };
-use crate::publish::{self, Fault, Settings};
+use crate::{
+    position::Position,
+    publish::{Session, Settings},
+};
 
 const READING: &str = "reading the checkpoint";
 
@@ -30,13 +29,18 @@ const WINDOW: i64 = 16;
 /// By what the window grows: seven reads for 200 million offsets.
 const WINDOW_GROWTH: i64 = 16;
 
-/// One poll; the end of the partition comes as an event, so this only bounds a silent broker.
-const POLL: Duration = Duration::from_millis(100);
-
 /// Where the checkpoints of one source are stored.
 #[derive(Debug, Clone)]
 pub struct Store {
     settings: Settings,
+}
+
+/// A checkpoint that is past something.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FirstPast {
+    pub checkpoint: Checkpoint,
+    /// The one right before it is there and is not past it.
+    pub is_first: bool,
 }
 
 /// The newest word about the position within a window.
@@ -55,12 +59,12 @@ impl Store {
 
     /// Creates the topic if it is missing, and refuses one that would lose the position.
     pub fn ensure_topic(&self) -> Result<(), CheckpointError> {
-        topic::ensure(&Session::open(&self.settings)?)
+        topic::ensure(&self.open()?)
     }
 
     /// The topic as it is, without creating it; an error for one that would lose the position.
     pub fn look(&self) -> Result<TopicFound, CheckpointError> {
-        topic::look(&Session::open(&self.settings)?)
+        topic::look(&self.open()?)
     }
 
     /// The newest committed checkpoint, without creating the topic. Blocks.
@@ -76,16 +80,10 @@ impl Store {
     ///
     /// A publisher reads after its fence; anybody else gets what is committed at the moment.
     pub fn read(&self) -> Result<Option<Checkpoint>, CheckpointError> {
-        let session = Session::open(&self.settings)?;
-        let topic = session.topic();
-        // SERVER: to a read_committed reader the high watermark is the last stable offset.
-        let (low, high) = session
-            .retry(|reader| {
-                reader
-                    .fetch_watermarks(topic, 0, REQUEST_TIMEOUT)
-                    .map_err(|error| publish::code_of(&error))
-            })
-            .map_err(|code| session.error(READING, code))?;
+        let session = self.open()?;
+        let watermarks = session.watermarks(&self.settings.checkpoint_topic, 0);
+        let (low, high) =
+            watermarks.map_err(|code| CheckpointError::of(&session, READING, code))?;
 
         let mut window = WINDOW;
         loop {
@@ -99,37 +97,70 @@ impl Store {
         }
     }
 
-    /// Reads from `start` to the end. Offsets have gaps, so only the partition's own end counts.
-    fn read_from(&self, session: &Session<'_>, start: i64) -> Result<Newest, CheckpointError> {
-        let fail = |error: &KafkaError| session.error(READING, publish::code_of(error));
-        let mut partition = TopicPartitionList::new();
-        partition
-            .add_partition_offset(session.topic(), 0, Offset::Offset(start))
-            .and_then(|()| session.reader.assign(&partition))
-            .map_err(|error| fail(&error))?;
+    fn open(&self) -> Result<Session<'_>, CheckpointError> {
+        Ok(Session::open(&self.settings, &self.settings.checkpoint_reader())?)
+    }
 
+    /// Reads from `start` to the end.
+    fn read_from(&self, session: &Session<'_>, start: i64) -> Result<Newest, CheckpointError> {
         let mut newest = Newest::Silence;
-        while !session.is_over() {
-            match session.reader.poll(POLL) {
-                // SERVER: rdkafka's poll may return early with nothing.
-                None => {}
-                Some(Ok(record)) => newest = self.newer(newest, &record)?,
-                Some(Err(KafkaError::PartitionEOF(_))) => return Ok(newest),
-                Some(Err(error)) if is_passing(publish::code_of(&error)) => {}
-                Some(Err(error)) => return Err(fail(&error)),
+        let failed = self.scan(session, start, |record| {
+            match self.newer(std::mem::replace(&mut newest, Newest::Silence), record) {
+                Ok(newer) => {
+                    newest = newer;
+                    ControlFlow::Continue(())
+                }
+                Err(error) => ControlFlow::Break(error),
             }
-        }
-        Err(session.error(READING, RDKafkaErrorCode::OperationTimedOut))
+        })?;
+        failed.map_or(Ok(newest), Err)
+    }
+
+    fn scan<B>(
+        &self,
+        session: &Session<'_>,
+        start: i64,
+        see: impl FnMut(&BorrowedMessage<'_>) -> ControlFlow<B>,
+    ) -> Result<Option<B>, CheckpointError> {
+        let scanned = session.scan(&self.settings.checkpoint_topic, 0, start, see);
+        scanned.map_err(|code| CheckpointError::of(session, READING, code))
+    }
+
+    /// Of the checkpoints since a time the first that is past something, as `is_past` says of each.
+    /// Blocks.
+    ///
+    /// Not promised: that it was the first of all. The topic is compacted.
+    pub fn first_past(
+        &self,
+        since_ms: i64,
+        is_past: impl Fn(&Position) -> bool,
+    ) -> Result<Option<FirstPast>, CheckpointError> {
+        let session = self.open()?;
+        let topic = &self.settings.checkpoint_topic;
+        let start = session
+            .first_since(topic, 0, since_ms)
+            .map_err(|code| CheckpointError::of(&session, READING, code))?;
+        let Some(start) = start else { return Ok(None) };
+        let mut before = None;
+        let found = self.scan(&session, start, |record| match self.decode(record) {
+            Err(error) => ControlFlow::Break(Err(error)),
+            Ok(Some(checkpoint)) if is_past(&checkpoint.position) => {
+                let is_first = before.is_some_and(|before| before + 1 == checkpoint.sequence);
+                ControlFlow::Break(Ok(FirstPast { checkpoint, is_first }))
+            }
+            Ok(checkpoint) => {
+                before = checkpoint.map(|checkpoint| checkpoint.sequence).or(before);
+                ControlFlow::Continue(())
+            }
+        })?;
+        found.transpose()
     }
 
     fn newer(&self, newest: Newest, record: &impl Message) -> Result<Newest, CheckpointError> {
         if record.key() != Some(self.settings.source.as_bytes()) {
             return Ok(newest);
         }
-        let Some(value) = record.payload() else { return Ok(Newest::Forgotten) };
-        let origin =
-            RecordOrigin { topic: record.topic().to_owned(), kafka_offset: record.offset() };
-        let checkpoint = Checkpoint::decode(value, &origin)?;
+        let Some(checkpoint) = self.decode(record)? else { return Ok(Newest::Forgotten) };
         Ok(match newest {
             Newest::Found(known) if known.sequence > checkpoint.sequence => Newest::Found(known),
             Newest::Found(_) | Newest::Silence | Newest::Forgotten => {
@@ -137,10 +168,13 @@ impl Store {
             }
         })
     }
-}
 
-/// What the consumer reports while it goes on trying. It also looks for the coordinator of the group
-/// that it needs in name only: not being allowed to is nothing to us.
-fn is_passing(code: RDKafkaErrorCode) -> bool {
-    passes(code) || Fault::of(code) == Fault::GroupDenied
+    /// `None`: a tombstone, or another source's.
+    fn decode(&self, record: &impl Message) -> Result<Option<Checkpoint>, CheckpointError> {
+        let is_ours = record.key() == Some(self.settings.source.as_bytes());
+        let Some(value) = record.payload().filter(|_| is_ours) else { return Ok(None) };
+        let origin =
+            RecordOrigin { topic: record.topic().to_owned(), kafka_offset: record.offset() };
+        Checkpoint::decode(value, &origin).map(Some)
+    }
 }

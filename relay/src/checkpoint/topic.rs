@@ -6,16 +6,12 @@ use std::sync::Once;
 
 use rdkafka::{
     admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication},
-    consumer::{BaseConsumer, Consumer as _},
     error::KafkaResult,
     types::RDKafkaErrorCode,
 };
 
-use super::{
-    CheckpointError,
-    session::{Context, REQUEST_TIMEOUT, Session, passes},
-};
-use crate::publish::{self, Fault, Settings};
+use super::CheckpointError;
+use crate::publish::{self, Context, Fault, REQUEST_TIMEOUT, Session, Settings, passes};
 
 const LOOKING: &str = "looking for the checkpoint topic";
 const CREATING: &str = "creating the checkpoint topic";
@@ -32,7 +28,7 @@ pub enum TopicFound {
 
 /// Makes sure of the topic.
 pub(super) fn ensure(session: &Session<'_>) -> Result<(), CheckpointError> {
-    let topic = session.topic();
+    let topic = session.settings.checkpoint_topic.as_str();
     match look(session)? {
         TopicFound::Missing => {
             create(session)?;
@@ -58,10 +54,9 @@ fn advise_one_partition(topic: &str, partitions: usize) {
 
 /// An error for a topic from which the broker would delete the position.
 pub(super) fn look(session: &Session<'_>) -> Result<TopicFound, CheckpointError> {
-    let topic = session.topic();
-    let partitions = session
-        .retry(|reader| partitions(reader, topic))
-        .map_err(|code| session.error(LOOKING, code))?;
+    let topic = session.settings.checkpoint_topic.as_str();
+    let partitions =
+        session.partitions(topic).map_err(|code| CheckpointError::of(session, LOOKING, code))?;
     if partitions == 0 {
         return Ok(TopicFound::Missing);
     }
@@ -69,23 +64,8 @@ pub(super) fn look(session: &Session<'_>) -> Result<TopicFound, CheckpointError>
     Ok(TopicFound::Usable { partitions })
 }
 
-/// Number of partitions; 0 when there is no such topic.
-fn partitions(reader: &BaseConsumer<Context>, topic: &str) -> Result<usize, RDKafkaErrorCode> {
-    let metadata = reader
-        .fetch_metadata(Some(topic), REQUEST_TIMEOUT)
-        .map_err(|error| publish::code_of(&error))?;
-    let Some(found) = metadata.topics().iter().find(|found| found.name() == topic) else {
-        return Ok(0);
-    };
-    match found.error().map(RDKafkaErrorCode::from) {
-        None => Ok(found.partitions().len()),
-        Some(code) if Fault::of(code) == Fault::UnknownTopic => Ok(0),
-        Some(code) => Err(code),
-    }
-}
-
 fn create(session: &Session<'_>) -> Result<(), CheckpointError> {
-    let topic = session.topic();
+    let topic = session.settings.checkpoint_topic.as_str();
     let replication_factor = session.settings.replication_factor;
     let new_topic = NewTopic::new(topic, 1, TopicReplication::Fixed(replication_factor))
         .set("cleanup.policy", "compact")
@@ -106,7 +86,7 @@ fn create(session: &Session<'_>) -> Result<(), CheckpointError> {
         if code == RDKafkaErrorCode::InvalidReplicationFactor {
             CheckpointError::ReplicationFactor { topic, replication_factor, reason }
         } else if passes(code) || Fault::of(code) == Fault::AuthenticationFailed {
-            session.error(CREATING, code)
+            CheckpointError::of(session, CREATING, code)
         } else {
             CheckpointError::NotCreated { topic, reason }
         }
@@ -116,7 +96,7 @@ fn create(session: &Session<'_>) -> Result<(), CheckpointError> {
 /// A topic that the broker made by itself, or that somebody made without thinking of it, deletes its
 /// records after a week.
 fn check_policy(session: &Session<'_>) -> Result<(), CheckpointError> {
-    let topic = session.topic();
+    let topic = session.settings.checkpoint_topic.as_str();
     let admin = Admin::create(session.settings)?;
     let resource = ResourceSpecifier::Topic(topic);
     let policy = session.retry(|_| {
@@ -134,7 +114,7 @@ fn check_policy(session: &Session<'_>) -> Result<(), CheckpointError> {
             tracing::debug!(topic, "cleanup.policy of the checkpoint topic may not be read");
             Ok(())
         }
-        Err(code) => Err(session.error(LOOKING, code)),
+        Err(code) => Err(CheckpointError::of(session, LOOKING, code)),
     }
 }
 

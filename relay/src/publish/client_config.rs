@@ -15,6 +15,13 @@ use super::{Settings, SettingsError};
 /// transaction timeout, so that the error names the topic and not a timeout.
 const TOPIC_CREATION_MS: u128 = 5_000;
 
+/// What a reader sees of transactions that are open or aborted: nothing, or all of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Isolation {
+    Committed,
+    Uncommitted,
+}
+
 impl Settings {
     /// For one slot of the exactly-once mode. Public for the benchmark that shows what these properties
     /// leave possible.
@@ -52,6 +59,18 @@ impl Settings {
             .set("allow.auto.create.topics", "false")
             .set("enable.partition.eof", "true")
             .set("fetch.wait.max.ms", "10");
+        config
+    }
+
+    /// For looking for records in the topics of events, also uncommitted ones.
+    pub(crate) fn event_reader(&self, isolation: Isolation) -> ClientConfig {
+        let mut config = self.checkpoint_reader();
+        let isolation = match isolation {
+            Isolation::Committed => "read_committed",
+            Isolation::Uncommitted => "read_uncommitted",
+        };
+        // A partition that was shortened meanwhile is an error, not a silent jump.
+        config.set("isolation.level", isolation);
         config
     }
 

@@ -24,10 +24,12 @@ mod intake;
 mod opening;
 mod outlet;
 mod pacing;
+mod partitioner;
 mod preflight;
 mod producer;
 mod properties;
 mod report;
+mod session;
 mod settings;
 mod slots;
 mod tenure;
@@ -46,10 +48,12 @@ use self::{
     producer::Producer, report::Report, slots::Slot,
 };
 pub(crate) use self::{
-    client_config::create,
+    client_config::{Isolation, create},
     connection::{Connection, LOGIN_GRACE, log},
     error::code_of,
     fault::Fault,
+    partitioner::partition_of,
+    session::{Context, REQUEST_TIMEOUT, Session, passes},
 };
 pub use self::{
     error::{BrokerError, PublishError, RecordError, RecordPlace},
