@@ -3,13 +3,17 @@
 //! Flags only carry texts to `config`, which types and validates them as it does the file and the
 //! environment: one set of messages for all three.
 
-use std::{num::NonZeroU32, path::PathBuf};
+use std::{
+    num::{NonZeroU32, NonZeroUsize},
+    path::PathBuf,
+};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::{
     config::{Config, ConfigError, Flag},
     exit_code::ExitCode,
+    range::Selection,
 };
 
 /// Publishes the outbox rows of a MySQL server to Kafka, exactly once.
@@ -35,6 +39,11 @@ pub enum Command {
     /// the daemon published, with one header more: replayed, whose value is the replay's name. Exit code
     /// 0: finished; 75: stopped before its end.
     Replay(Box<ReplayArgs>),
+    /// Say where an event is: its transaction in the binlog, and its record in Kafka.
+    ///
+    /// Only reads; a relay may run. Exit code 0: all that was found is in Kafka; 75: found in the binlog,
+    /// and some of it is not in Kafka, or not yet; 66: not found.
+    Find(Box<FindArgs>),
     /// Print what a running relay says of itself.
     Status(StatusArgs),
     /// Show the checkpoint, or move it.
@@ -137,11 +146,13 @@ pub struct ReplayArgs {
     pub trust_present_columns: bool,
 }
 
+/// For commands that do without a server.
+const NOBODY: (&str, &str) = ("mysql.url", "mysql://nobody@nowhere.invalid");
+
 impl ReplayArgs {
     /// Loads the configuration. A dry run does without Kafka, and files do without a server: whether
     /// one is named all the same is the second answer.
     pub fn load(&self) -> Result<(Config, bool), ConfigError> {
-        const NOBODY: (&str, &str) = ("mysql.url", "mysql://nobody@nowhere.invalid");
         const NO_KAFKA: (&str, &str) = ("kafka.bootstrap_servers", "nowhere.invalid:9092");
         let mut stand_ins = Vec::new();
         // A resumed one may be of files, and then says so itself.
@@ -158,6 +169,81 @@ impl ReplayArgs {
             &self.config.flags(),
         )?;
         Ok((config, !missing.contains(&NOBODY.0)))
+    }
+}
+
+#[derive(Debug, Args)]
+pub struct FindArgs {
+    #[command(flatten)]
+    pub config: ConfigArgs,
+    /// The event's id. As --key and --type it may be repeated: of one any, of different ones all must be
+    /// met.
+    #[arg(long, value_name = "ID")]
+    pub id: Vec<String>,
+    /// The record key.
+    #[arg(long, value_name = "KEY")]
+    pub key: Vec<String>,
+    /// The event's type, in the column `event_type` of the configuration.
+    #[arg(long = "type", value_name = "TYPE")]
+    pub event_type: Vec<String>,
+    /// Where to begin: earliest, file:position, a GTID set (everything not in it), a time
+    /// (2026-11-22T10:00:00Z) or a duration ago (90m) [default: earliest, or 1h ago where the server has
+    /// more than 1 GiB of binlog].
+    #[arg(long, value_name = "POINT")]
+    pub from: Option<String>,
+    /// Where to end, in the same forms [default: now].
+    #[arg(long, value_name = "POINT")]
+    pub until: Option<String>,
+    /// Every event that is met, not only the first.
+    #[arg(long)]
+    pub all: bool,
+    /// No more events than that.
+    #[arg(long, value_name = "EVENTS", requires = "all", default_value = "100")]
+    pub limit: NonZeroUsize,
+    /// Search every partition of the topic: partitions were added since the event was published.
+    #[arg(long)]
+    pub all_partitions: bool,
+    /// For programs.
+    #[arg(long)]
+    pub json: bool,
+    /// Read binlog files in a folder instead of a server: as the server wrote them or mysqlbinlog --raw
+    /// fetched them, also .gz and .zst.
+    #[arg(long, value_name = "DIR")]
+    pub binlog_dir: Option<PathBuf>,
+    /// The files' name without the number, where the folder holds several series.
+    #[arg(long, value_name = "NAME", requires = "binlog_dir")]
+    pub binlog_series: Option<String>,
+    /// Where the binlog names no columns: take those of the present table even if it was altered since.
+    #[arg(long)]
+    pub trust_present_columns: bool,
+}
+
+impl FindArgs {
+    /// Loads the configuration. Files do without a server: whether one is named all the same is the
+    /// second answer.
+    pub fn load(&self) -> Result<(Config, bool), ConfigError> {
+        let stand_ins: &[_] = if self.binlog_dir.is_some() { &[NOBODY] } else { &[] };
+        let (config, missing) = Config::load_without(
+            stand_ins,
+            self.config.config.as_deref(),
+            std::env::vars_os(),
+            &self.config.flags(),
+        )?;
+        Ok((config, missing.is_empty()))
+    }
+
+    pub(crate) fn selection(&self) -> Selection {
+        let Self { id, key, event_type, .. } = self;
+        Selection {
+            table: Vec::new(),
+            key: key.clone(),
+            event_type: event_type.clone(),
+            id: id.clone(),
+        }
+    }
+
+    pub(crate) fn events_max(&self) -> usize {
+        if self.all { self.limit.get() } else { 1 }
     }
 }
 

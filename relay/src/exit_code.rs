@@ -4,6 +4,7 @@
 use crate::{
     checkpoint::CheckpointError,
     failure::Failure,
+    find::FindError,
     pipeline::PipelineError,
     position_command::PositionError,
     publish::{PublishError, RecordError},
@@ -21,11 +22,14 @@ pub enum ExitCode {
     Usage = 64,
     /// A row is not in the binlog or cannot be decoded or published; starting again meets it again.
     Data = 65,
+    /// What was asked for is not in what was searched.
+    NotFound = 66,
     /// MySQL or Kafka refuses for good: a setting, a privilege, purged binlogs, another relay.
     Unavailable = 69,
     /// A broken invariant: please report it.
     Internal = 70,
-    /// Starting again may help: the grace period was too short, or the retry limit is reached.
+    /// Starting again may help: the grace period was too short, or the retry limit is reached; or what was
+    /// found is not in Kafka.
     TryAgain = 75,
 }
 
@@ -49,6 +53,7 @@ impl From<&Failure> for ExitCode {
             Failure::Pipeline(error) => error.into(),
             Failure::Replay(error) => error.into(),
             Failure::Check(_) | Failure::Status(_) => Self::Unavailable,
+            Failure::Find(error) => error.into(),
             Failure::Position(error) => error.into(),
         }
     }
@@ -72,6 +77,23 @@ impl From<&ReplayError> for ExitCode {
             ReplayError::Source(error) => error.into(),
             ReplayError::Checkpoint(error) => error.into(),
             ReplayError::Stopped { .. } | ReplayError::StoppedBefore => Self::TryAgain,
+        }
+    }
+}
+
+impl From<&FindError> for ExitCode {
+    fn from(error: &FindError) -> Self {
+        match error {
+            FindError::NothingAsked | FindError::Settings(_) => Self::Usage,
+            FindError::Files(_) | FindError::NotReadable { .. } | FindError::Broker(_) => {
+                Self::Unavailable
+            }
+            FindError::NotEncodable(_) | FindError::BrokeOff => Self::Internal,
+            FindError::NotFound => Self::NotFound,
+            FindError::NotInKafka { .. } => Self::TryAgain,
+            FindError::Range(error) => error.into(),
+            FindError::Source(error) => error.into(),
+            FindError::Checkpoint(error) => error.into(),
         }
     }
 }

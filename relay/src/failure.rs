@@ -5,9 +5,10 @@ use std::io;
 use tracing::error;
 
 use crate::{
-    check::CheckFailed, config::ConfigError, error::Chain, exit_code::ExitCode, http::BindError,
-    logging::LoggingError, pipeline::PipelineError, position_command::PositionError,
-    publish::SettingsError, replay::ReplayError, status::StatusError,
+    check::CheckFailed, config::ConfigError, error::Chain, exit_code::ExitCode, find::FindError,
+    http::BindError, logging::LoggingError, pipeline::PipelineError,
+    position_command::PositionError, publish::SettingsError, replay::ReplayError,
+    status::StatusError,
 };
 
 /// Everything that a command can end with; `exit_code` gives each its number.
@@ -29,6 +30,8 @@ pub enum Failure {
     Check(#[from] CheckFailed),
     #[error(transparent)]
     Replay(#[from] ReplayError),
+    #[error(transparent)]
+    Find(#[from] FindError),
     #[error(transparent)]
     Position(#[from] PositionError),
     #[error(transparent)]
@@ -54,6 +57,7 @@ impl Failure {
             | Self::Runtime(_)
             | Self::Check(_)
             | Self::Replay(_)
+            | Self::Find(_)
             | Self::Position(_)
             | Self::Status(_)
             | Self::Output(_) => say(&format!("rowpost: {}", Chain(&self))),

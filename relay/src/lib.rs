@@ -29,6 +29,8 @@ mod progress; // how far a command is
 
 pub mod replay; // a part of the binlog, published once more
 
+pub mod find; // where an event is
+
 pub mod shutdown; // leaving in order
 
 pub mod status; // what the relay says of itself

@@ -6,9 +6,10 @@ use clap::Parser;
 use prometheus_client::registry::Registry;
 use rowpost::{
     check,
-    cli::{CheckArgs, Cli, Command, ConfigArgs, PositionCommand, ReplayArgs},
+    cli::{CheckArgs, Cli, Command, ConfigArgs, FindArgs, PositionCommand, ReplayArgs},
     exit_code::ExitCode,
     failure::Failure,
+    find,
     http::{self, Shown},
     logging,
     metrics::Metrics,
@@ -35,6 +36,7 @@ fn main() -> std::process::ExitCode {
         Command::Run(args) => run(&args),
         Command::Check(args) => check(&args),
         Command::Replay(args) => replay(&args),
+        Command::Find(args) => find(&args),
         Command::Position(command) => position(&command),
         Command::Status(args) => {
             let listen = env::var("ROWPOST_HTTP__LISTEN").ok();
@@ -86,6 +88,13 @@ fn replay(args: &ReplayArgs) -> Result<(), Failure> {
     let runtime = runtime()?;
     let ended = runtime.block_on(replay::run(args, io::stdout()));
     // A thread that still waits for a broker holds nobody up.
+    runtime.shutdown_background();
+    ended
+}
+
+fn find(args: &FindArgs) -> Result<(), Failure> {
+    let runtime = runtime()?;
+    let ended = runtime.block_on(find::run(args, io::stdout()));
     runtime.shutdown_background();
     ended
 }

@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 use rdkafka::{
-    ClientConfig,
+    ClientConfig, Offset, TopicPartitionList,
     admin::{AdminClient, AdminOptions, NewTopic, TopicReplication},
     client::DefaultClientContext,
     error::RDKafkaErrorCode,
@@ -153,6 +153,18 @@ impl KafkaBroker {
                     return Err(code).with_context(|| format!("cannot delete topic {name}"));
                 }
             }
+        }
+        Ok(())
+    }
+
+    /// Has the broker delete everything before `offset`, as retention would.
+    pub async fn delete_records(&self, topic: &str, partition: i32, offset: i64) -> Result<()> {
+        let admin: AdminClient<DefaultClientContext> = self.client().create()?;
+        let mut before = TopicPartitionList::new();
+        before.add_partition_offset(topic, partition, Offset::Offset(offset))?;
+        let deleted = admin.delete_records(&before, &AdminOptions::new()).await?;
+        for answer in deleted.elements() {
+            answer.error().with_context(|| format!("cannot delete records of {topic}"))?;
         }
         Ok(())
     }

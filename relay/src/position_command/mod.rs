@@ -25,6 +25,7 @@ use crate::{
     source::{SourceError, server::ServerError, start::StartError},
 };
 
+pub(crate) use self::text::line;
 pub use self::{set::set, show::show};
 
 /// Why the position was not shown or set.

@@ -12,7 +12,7 @@ use crate::position::{GtidSet, Position};
 const GTID_TEXT_MAX: usize = 400;
 
 /// Values aligned under each other.
-fn line(text: &mut String, name: &str, value: impl std::fmt::Display) {
+pub(crate) fn line(text: &mut String, name: &str, value: impl std::fmt::Display) {
     let _infallible = writeln!(text, "{name:<14}{value}");
 }
 

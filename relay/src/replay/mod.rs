@@ -21,4 +21,5 @@ mod error;
 mod feed;
 mod stage;
 
+pub(crate) use self::stage::MARK;
 pub use self::{command::run, error::ReplayError};

@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// The header that replayed records have more than others; its value is the replay's name.
-const MARK: &str = "replayed";
+pub(crate) const MARK: &str = "replayed";
 
 pub(super) struct Stage {
     selection: Selection,

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use rdkafka::{
-    Message, Offset, TopicPartitionList,
+    ClientConfig, Message, Offset, TopicPartitionList,
     consumer::{BaseConsumer, Consumer},
     error::KafkaError,
     message::Headers,
@@ -58,21 +58,51 @@ pub(crate) async fn read(kafka: &KafkaBroker, topic: &str, count: usize) -> Resu
 /// What is there now; nothing while the topic is not there.
 pub(crate) async fn read_now(kafka: &KafkaBroker, topic: &str) -> Result<Vec<Record>> {
     let (client, topic) = (kafka.client(), topic.to_owned());
+    let read = tokio::task::spawn_blocking(move || read_to_end(&consumer(client)?, &topic));
+    read.await.context("the consumer panicked")?
+}
+
+/// The committed record at one offset; `None` if what is there is none.
+pub(crate) async fn read_at(
+    kafka: &KafkaBroker,
+    topic: &str,
+    partition: i32,
+    offset: i64,
+) -> Result<Option<Record>> {
+    let (client, topic) = (kafka.client(), topic.to_owned());
     let read = tokio::task::spawn_blocking(move || {
-        let consumer: BaseConsumer = client
-            .clone()
-            .set("group.id", "rowpost-tests-consumer")
-            .set("isolation.level", "read_committed")
-            .set("enable.auto.commit", "false")
-            .set("enable.partition.eof", "true")
-            .set("allow.auto.create.topics", "false")
-            .set("fetch.message.max.bytes", (64 << 20).to_string())
-            .set("receive.message.max.bytes", (130 << 20).to_string())
-            .set("fetch.wait.max.ms", "10")
-            .create()?;
-        read_to_end(&consumer, &topic)
+        let consumer = consumer(client)?;
+        let mut assignment = TopicPartitionList::new();
+        assignment.add_partition_offset(&topic, partition, Offset::Offset(offset))?;
+        consumer.assign(&assignment)?;
+        let started = Instant::now();
+        while started.elapsed() < LONG {
+            match consumer.poll(Duration::from_millis(100)) {
+                None => {}
+                Some(Err(KafkaError::PartitionEOF(_))) => return Ok(None),
+                Some(Err(error)) => return Err(error).context("cannot read from Kafka"),
+                Some(Ok(message)) => {
+                    return Ok((message.offset() == offset).then(|| record(&message)));
+                }
+            }
+        }
+        bail!("nothing comes from {topic}")
     });
     read.await.context("the consumer panicked")?
+}
+
+fn consumer(mut client: ClientConfig) -> Result<BaseConsumer> {
+    let consumer = client
+        .set("group.id", "rowpost-tests-consumer")
+        .set("isolation.level", "read_committed")
+        .set("enable.auto.commit", "false")
+        .set("enable.partition.eof", "true")
+        .set("allow.auto.create.topics", "false")
+        .set("fetch.message.max.bytes", (64 << 20).to_string())
+        .set("receive.message.max.bytes", (130 << 20).to_string())
+        .set("fetch.wait.max.ms", "10")
+        .create()?;
+    Ok(consumer)
 }
 
 fn read_to_end(consumer: &BaseConsumer, topic: &str) -> Result<Vec<Record>> {

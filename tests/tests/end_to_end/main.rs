@@ -14,6 +14,8 @@ mod consumer;
 mod delivery;
 mod exit_codes;
 mod faults;
+mod find;
+mod find_missing;
 mod giant;
 mod giant_compressed;
 mod gtid_modes;
