@@ -14,7 +14,7 @@ use crate::{
     case::{Case, Session},
     consumer,
     replay::{copy_of_binlogs, moment, replay_well},
-    stack::assert_says,
+    stack::{LONG, assert_says},
 };
 
 pub(crate) async fn find_text(config: &RelayConfig, arguments: &[&str]) -> Result<Said> {
@@ -203,10 +203,12 @@ async fn keyless_event_is_found_in_any_partition_with_the_brokers_time() -> Resu
 async fn event_is_found_in_binlog_files_without_a_server() -> Result<()> {
     needs!(Setup::Current.tier());
     let case = Case::shared(Setup::Current, "find_files").await?;
-    let relay = case.relay().await?;
+    let mut relay = case.relay().await?;
     let mut session = case.session().await?;
     session.insert(2).await?;
     case.records(2).await?;
+    relay.terminate(LONG).await?;
+    session.insert(1).await?;
     let folder = copy_of_binlogs(&case).await?;
     let path = folder.path().to_string_lossy().into_owned();
     let mut config = case.config()?;
@@ -217,7 +219,9 @@ async fn event_is_found_in_binlog_files_without_a_server() -> Result<()> {
 
     assert_eq!(event["checkpoint_is_past"], true, "its GTID says so: {event:#}");
     assert_lies_there(case.kafka, &event, 0).await?;
-    undisturbed(&relay).await
+    let files = ["--binlog-dir", &path, "--id", &session.ids[2]];
+    find_one(&config, &files, (75, "waiting")).await?;
+    Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
