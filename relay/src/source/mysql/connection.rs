@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::net::TcpStream;
 
 use super::{
-    BinlogStream, ConnectOptions, ConnectionError, DumpStart, Replica, Rows, TlsInUse,
+    BinlogStream, ConnectOptions, ConnectionError, DumpStart, Replica, RowStream, Rows, TlsInUse,
     authentication::{self, Account},
     dump,
     handshake::{self, Greeting},
@@ -100,6 +100,12 @@ impl Connection {
     pub async fn query(&mut self, statement: &str) -> Result<Rows, ConnectionError> {
         self.packets.command(COM_QUERY, statement.as_bytes()).await?;
         result_set::read(&mut self.packets).await
+    }
+
+    /// Runs one statement whose rows are too many or too large to be held.
+    pub async fn stream(&mut self, statement: &str) -> Result<RowStream<'_>, ConnectionError> {
+        self.packets.command(COM_QUERY, statement.as_bytes()).await?;
+        RowStream::open(&mut self.packets).await
     }
 
     /// Turns the connection into a stream of binlog events.

@@ -15,6 +15,7 @@ mod handshake;
 mod options;
 mod packet;
 mod result_set;
+mod row_stream;
 mod scramble;
 mod stream;
 mod tls;
@@ -25,6 +26,7 @@ pub use self::{
     error::{ConnectionError, Refusal, ServerError},
     options::ConnectOptions,
     result_set::{Row, Rows},
+    row_stream::{ByteRow, ColumnDefinition, RowStream},
     stream::BinlogStream,
     tls::TlsInUse,
 };

@@ -104,14 +104,22 @@ impl PacketStream {
 
     /// Reads a whole payload that the protocol keeps small.
     pub(super) async fn read(&mut self) -> Result<Vec<u8>, ConnectionError> {
+        self.read_up_to(FULL).await
+    }
+
+    /// Reads a whole payload.
+    pub(super) async fn read_up_to(
+        &mut self,
+        length_max: usize,
+    ) -> Result<Vec<u8>, ConnectionError> {
         let mut whole = Vec::new();
         self.begin().await?;
         while let Some(piece) = self.piece().await? {
             whole.extend_from_slice(piece);
             let length = piece.len();
             self.consume(length);
-            if whole.len() > FULL {
-                return Err(ConnectionError::Protocol { what: "an answer of 16 MiB" });
+            if whole.len() > length_max {
+                return Err(ConnectionError::Protocol { what: "an answer that is too large" });
             }
         }
         Ok(whole)

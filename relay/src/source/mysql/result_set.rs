@@ -70,7 +70,7 @@ pub(super) fn server_error(packet: &[u8]) -> Option<ServerError> {
     Some(ServerError { code, message: String::from_utf8_lossy(message).into_owned() })
 }
 
-fn is_eof(packet: &[u8]) -> bool {
+pub(super) fn is_eof(packet: &[u8]) -> bool {
     packet.first() == Some(&EOF) && packet.len() < 9
 }
 
