@@ -195,12 +195,14 @@ impl From<&SourceError> for ExitCode {
             SourceError::Rows { .. }
             | SourceError::Record { .. }
             | SourceError::StatementFormat { .. } => Self::Data,
+            SourceError::TableStart(error) if error.is_about_data() => Self::Data,
             SourceError::Connection(error)
             | SourceError::Server(ServerError::Connection(error)) => error.into(),
             SourceError::Server(_)
             | SourceError::Unfit(_)
             | SourceError::Start(_)
             | SourceError::Files(_)
+            | SourceError::TableStart(_)
             | SourceError::Event { .. }
             | SourceError::Transaction { .. }
             | SourceError::Mapping { .. }

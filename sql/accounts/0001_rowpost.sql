@@ -12,5 +12,6 @@ grant replication client on *.* to 'rowpost'@'%';
 
 -- Only for servers without `binlog_row_metadata = FULL` (all before 8.0): the names of the columns
 -- are read from information_schema then, which shows an account only what it has a privilege on. No
--- row of the table is ever read.
+-- row of the table is read, but for `mysql.start = "table"`, which needs this on any server, and without
+-- GTIDs `grant lock tables on shop.*` too.
 grant select on shop.outbox to 'rowpost'@'%';

@@ -10,8 +10,15 @@ use serde_json::Value;
 use super::{CheckpointError, Writer};
 use crate::position::Position;
 
-/// The format that this version writes, and the newest it reads.
+/// The format of a position whose past is out.
 const VERSION: u32 = 1;
+
+/// The format of a position in a start from the outbox tables. A relay that does not know of it would go
+/// on with the binlog and leave out the rows that are not read yet, so it must not read this one.
+const VERSION_OF_TABLE_START: u32 = 2;
+
+/// The newest that this version reads.
+const NEWEST: u32 = VERSION_OF_TABLE_START;
 
 /// The position after the batch that carries it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,7 +90,10 @@ impl Checkpoint {
 
     pub fn encode(&self, note: Option<&Value>) -> Result<Vec<u8>, CheckpointError> {
         let written = Written {
-            version: VERSION,
+            version: match self.position.table_start {
+                None => VERSION,
+                Some(_) => VERSION_OF_TABLE_START,
+            },
             sequence: self.sequence,
             position: &self.position,
             committed_at: self.committed_at,
@@ -99,11 +109,11 @@ impl Checkpoint {
         // The version is read alone: of a newer format nothing else can be relied on.
         let Versioned { version, relay_version } =
             serde_json::from_slice(value).map_err(malformed)?;
-        if version > VERSION {
+        if version > NEWEST {
             return Err(CheckpointError::NewerVersion {
                 origin: origin.clone(),
                 version,
-                known: VERSION,
+                known: NEWEST,
                 relay_version,
             });
         }
@@ -135,7 +145,7 @@ mod tests {
     use super::*;
     use crate::{
         checkpoint::Role,
-        position::{BinlogCoordinates, InProgress},
+        position::{BinlogCoordinates, InProgress, KeyPart, LastRow, TableStart},
     };
 
     fn origin() -> RecordOrigin {
@@ -152,6 +162,7 @@ mod tests {
             file_begun: None,
             gtid_set: None,
             in_progress: in_progress.map(|outbox_rows| InProgress { gtid: None, outbox_rows }),
+            table_start: None,
         }
     }
 
@@ -194,13 +205,33 @@ mod tests {
 
     #[test]
     fn newer_format_is_refused_with_the_version_that_wrote_it() {
-        let value = br#"{"version":2,"relay_version":"0.9.0","sequence":{"not":"a number"}}"#;
+        let value = br#"{"version":3,"relay_version":"0.9.0","sequence":{"not":"a number"}}"#;
 
         let error = Checkpoint::decode(value, &origin()).unwrap_err().to_string();
 
-        for part in ["format 2", "0.9.0", "rowpost.shop.checkpoint", "4711"] {
+        for part in ["format 3", "0.9.0", "rowpost.shop.checkpoint", "4711"] {
             assert!(error.contains(part), "`{part}` is missing in: {error}");
         }
+    }
+
+    /// A relay that knows format 1 only lets unknown fields pass.
+    #[test]
+    fn start_from_the_tables_is_of_a_format_that_older_relays_refuse() {
+        let mut position = position(3, 1_234, None);
+        let key = KeyPart { column: "id".to_owned(), text: b"7".to_vec() };
+        let last = LastRow { database: "shop".into(), table: "outbox".into(), key: vec![key] };
+        position.table_start = Some(TableStart { last: Some(last), rows: 7, rows_about: 9 });
+        let mut checkpoint = Checkpoint::new(1, position, Writer::here());
+
+        let written = String::from_utf8(checkpoint.encode(None).unwrap()).unwrap();
+        assert!(written.starts_with(r#"{"version":2,"#), "{written}");
+        let started = r#""table_start":{"last":{"database":"shop","table":"outbox","key":[{"column":"id","hex":"37"}]},"rows":7,"rows_about":9}"#;
+        assert!(written.contains(started), "{written}");
+        assert_eq!(Checkpoint::decode(written.as_bytes(), &origin()).unwrap(), checkpoint);
+
+        checkpoint.position.table_start = None;
+        let written = String::from_utf8(checkpoint.encode(None).unwrap()).unwrap();
+        assert!(written.starts_with(r#"{"version":1,"#), "the finished start is forgotten");
     }
 
     #[test]

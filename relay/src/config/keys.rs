@@ -47,7 +47,8 @@ pub const KEYS: &[Key] = &[
     key("mysql.url", "a URL such as `mysql://user:password@host:3306`").flag("--mysql").required(),
     key("mysql.password_file", "the path of a file that holds the password"),
     key("mysql.server_id", "a whole number from 1 to 4294967295"),
-    key("mysql.start", "`earliest`, `latest`, `file:position` or a GTID set").flag("--start"),
+    key("mysql.start", "`earliest`, `latest`, `table`, `file:position` or a GTID set")
+        .flag("--start"),
     key("mysql.on_position_lost", "`halt` or `earliest`"),
     key("mysql.heartbeat_interval", "a duration from `100ms` to `1h`"),
     key("mysql.connect_timeout", "a duration from `100ms` to `5m`"),
@@ -78,6 +79,7 @@ pub const KEYS: &[Key] = &[
     key("outbox[].additional[].optional", BOOLEAN),
     key("outbox[].event_type", NAME),
     key("outbox[].tombstone_on_empty_payload", BOOLEAN),
+    key("outbox[].start_order", NAME),
     key("publish.batch_records_max", "a whole number from 1 to 45000"),
     key("publish.batch_bytes_max", "a size from `64KiB` to `64MiB`"),
     key("publish.commit_spacing", "a duration up to `1s`; `0s` for none"),

@@ -68,6 +68,8 @@ pub enum StartPolicy {
     Coordinates(crate::position::BinlogCoordinates),
     /// Everything that is not in this GTID set.
     GtidSet(crate::position::GtidSet),
+    /// The rows that are in the outbox tables, then what is committed from there on.
+    Table,
 }
 
 /// What follows when the position is lost: purged, or the binlog was reset.
@@ -104,6 +106,7 @@ impl std::str::FromStr for StartPolicy {
         match text.trim() {
             "earliest" => Ok(Self::Earliest),
             "latest" => Ok(Self::Latest),
+            "table" => Ok(Self::Table),
             text if text.contains('.') => {
                 text.parse().map(Self::Coordinates).map_err(|error| error.to_string())
             }
@@ -112,7 +115,8 @@ impl std::str::FromStr for StartPolicy {
                 text.parse().map(Self::GtidSet).map_err(|error| error.to_string())
             }
             _ => Err(format!(
-                "start must be `earliest`, `latest`, `file:position` or a GTID set, not `{text}`"
+                "start must be `earliest`, `latest`, `table`, `file:position` or a GTID set, not \
+                 `{text}`"
             )),
         }
     }
@@ -127,6 +131,7 @@ mod tests {
     #[rstest]
     #[case("earliest", StartPolicy::Earliest)]
     #[case(" latest\n", StartPolicy::Latest)]
+    #[case("table", StartPolicy::Table)]
     #[case(
         "bin-log.000042:4",
         StartPolicy::Coordinates("bin-log.000042:4".parse().unwrap())

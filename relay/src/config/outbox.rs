@@ -54,6 +54,9 @@ pub struct OutboxTable {
     /// An empty or blank payload becomes a tombstone too, as NULL always does. Default false: an
     /// empty payload may be meant.
     pub tombstone_on_empty_payload: bool,
+    /// Column by which `mysql.start = "table"` reads the rows that are in the table: those of one key
+    /// must ascend in it as they were committed. Default none: by the primary key.
+    pub start_order: Option<String>,
 }
 
 /// A further column of the outbox row.
@@ -112,6 +115,7 @@ impl Default for OutboxTable {
             event_type: "type".to_owned(),
             keeps_event_type: false,
             tombstone_on_empty_payload: false,
+            start_order: None,
         }
     }
 }

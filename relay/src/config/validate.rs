@@ -143,6 +143,7 @@ fn outbox(tables: &[OutboxTable], rules: &mut Rules) {
         rules.require(&key("event_id_header"), !table.event_id_header.is_empty());
         rules.require(&key("payload"), !table.payload.is_empty());
         rules.require(&key("timestamp"), table.timestamp.as_deref() != Some(""));
+        rules.require(&key("start_order"), table.start_order.as_deref() != Some(""));
         let partitions =
             table.additional.iter().filter(|field| field.placement == Placement::Partition);
         rules.require_that(

@@ -46,6 +46,7 @@ impl Relay {
                 file_begun: None,
                 gtid_set: None,
                 in_progress: None,
+                table_start: None,
             },
             records_total: 2,
             commit_timestamp_us: 1_700_000_000_000_000,

@@ -68,6 +68,7 @@ mod tests {
             file_begun: None,
             gtid_set: None,
             in_progress: None,
+            table_start: None,
         }
     }
 

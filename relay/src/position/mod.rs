@@ -16,6 +16,7 @@ mod gtid_set;
 mod gtid_text;
 mod intervals;
 mod log_pos;
+mod table_start;
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -27,6 +28,7 @@ pub use self::{
     gtid_text::ParseGtidError,
     intervals::GtidInterval,
     log_pos::{EndPosition, widen},
+    table_start::{KeyPart, LastRow, TableStart},
 };
 
 /// Everything up to here is on the broker, and of the transaction in progress its first rows.
@@ -47,6 +49,10 @@ pub struct Position {
     /// The transaction that is partly out, if the last Kafka transaction ended inside one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub in_progress: Option<InProgress>,
+    /// The start from the outbox tables, as long as it is not finished: of what lies before this
+    /// position, only a part is out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub table_start: Option<TableStart>,
 }
 
 /// A transaction too large for one Kafka transaction, of which the first rows are out.
@@ -73,6 +79,8 @@ pub struct Advance {
     pub gtids: Option<GtidSet>,
     /// Set when the chunk ends inside a transaction.
     pub in_progress: Option<InProgress>,
+    /// Set while the rows come from the outbox tables.
+    pub table_start: Option<TableStart>,
 }
 
 impl Position {
@@ -88,6 +96,7 @@ impl Position {
             (_, None) => {}
         }
         self.in_progress.clone_from(&advance.in_progress);
+        self.table_start.clone_from(&advance.table_start);
     }
 }
 
@@ -103,6 +112,7 @@ impl Advance {
             (_, None) => {}
         }
         self.in_progress.clone_from(&later.in_progress);
+        self.table_start.clone_from(&later.table_start);
     }
 }
 

@@ -16,6 +16,8 @@ pub(super) struct Move {
     pub(super) repeated: Option<Stretch>,
     /// Outbox rows of the transaction in progress that are out: it is left, or begun once more.
     pub(super) rows_in_progress: Option<u64>,
+    /// Rows published by a start from the tables, of which the rest is left out.
+    pub(super) rows_of_tables: Option<u64>,
     /// The old position says nothing on this server.
     pub(super) is_incomparable: bool,
 }
@@ -63,13 +65,18 @@ impl Move {
         };
         let is_incomparable = gtids_are_missing(from, to, server) && order.is_none();
         let rows_in_progress = from.in_progress.as_ref().map(|in_progress| in_progress.outbox_rows);
-        Self { skipped, repeated, rows_in_progress, is_incomparable }
+        let rows_of_tables = from.table_start.as_ref().map(|table_start| table_start.rows);
+        Self { skipped, repeated, rows_in_progress, rows_of_tables, is_incomparable }
     }
 
     /// Whether a person has to say that it is meant.
     pub(super) fn needs_yes(&self) -> bool {
-        let Self { skipped, repeated, rows_in_progress, is_incomparable } = self;
-        skipped.is_some() || repeated.is_some() || rows_in_progress.is_some() || *is_incomparable
+        let Self { skipped, repeated, rows_in_progress, rows_of_tables, is_incomparable } = self;
+        skipped.is_some()
+            || repeated.is_some()
+            || rows_in_progress.is_some()
+            || rows_of_tables.is_some()
+            || *is_incomparable
     }
 }
 
@@ -105,7 +112,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        position::InProgress,
+        position::{InProgress, TableStart},
         source::server::{BinlogFile, ServerGtids, ServerSettings},
     };
 
@@ -133,6 +140,7 @@ mod tests {
             file_begun: None,
             gtid_set: gtids.map(set),
             in_progress: None,
+            table_start: None,
         }
     }
 
@@ -187,6 +195,18 @@ mod tests {
         let planned = Move::between(Some(&elsewhere), &here, &server(None));
 
         assert!(planned.is_incomparable && planned.needs_yes());
+    }
+
+    #[test]
+    fn start_from_the_tables_is_left_only_with_a_yes() {
+        let here = position("b.000003:40", None);
+        let table_start = Some(TableStart { rows: 3, ..TableStart::default() });
+        let in_the_middle = Position { table_start, ..here.clone() };
+
+        let planned = Move::between(Some(&in_the_middle), &here, &server(None));
+
+        assert_eq!(planned.rows_of_tables, Some(3));
+        assert!(planned.needs_yes());
     }
 
     #[test]

@@ -24,6 +24,9 @@ pub(super) enum Target {
 
 impl Target {
     pub(super) fn parse(text: &str) -> Result<Self, PositionError> {
+        if text.parse() == Ok(StartPolicy::Table) {
+            return Err(no_place());
+        }
         let failed = |reason: String| PositionError::NotAPosition { text: text.to_owned(), reason };
         match text.trim().strip_prefix("past:") {
             Some(place) => {
@@ -53,6 +56,7 @@ impl Target {
                 (server.end.clone(), file_begun, executed)
             }
             Self::At(StartPolicy::GtidSet(set)) => by_gtids(probe, server, set).await?,
+            Self::At(StartPolicy::Table) => return Err(no_place()),
             Self::At(StartPolicy::Coordinates(wanted)) => {
                 start::ensure_has(server, wanted).map_err(PositionError::NotServed)?;
                 let survey = probe.survey(wanted, progress).await?;
@@ -83,7 +87,25 @@ impl Target {
             }
         };
         let server_uuid = server.server_uuid;
-        Ok(Position { server_uuid, coordinates, file_begun, gtid_set, in_progress: None })
+        Ok(Position {
+            server_uuid,
+            coordinates,
+            file_begun,
+            gtid_set,
+            in_progress: None,
+            table_start: None,
+        })
+    }
+}
+
+/// A start from the tables repeats what is in them, so a command that moves a position does not make one.
+fn no_place() -> PositionError {
+    PositionError::NotAPosition {
+        text: "table".to_owned(),
+        reason: "the outbox tables are no place in the binlog; a first start reads them with \
+                 `mysql.start = \"table\"`, and one whose position is lost with \
+                 `mysql.on_position_lost = \"table\"`"
+            .to_owned(),
     }
 }
 
@@ -129,7 +151,7 @@ mod tests {
             Target::At(StartPolicy::Coordinates(coordinates))
         );
         assert_eq!(Target::parse("latest").unwrap(), Target::At(StartPolicy::Latest));
-        for wrong in ["past:latest", "past:", "newest"] {
+        for wrong in ["past:latest", "past:", "newest", "table"] {
             let error = Target::parse(wrong).unwrap_err().to_string();
             assert!(error.contains(wrong), "{error}");
         }

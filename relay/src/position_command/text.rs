@@ -62,6 +62,9 @@ fn position(text: &mut String, position: &Position) {
     if let Some(set) = &position.gtid_set {
         line(text, "gtid set", set);
     }
+    if let Some(table_start) = &position.table_start {
+        line(text, "from tables", format!("{table_start}; then the binlog from the position on"));
+    }
     if let Some(in_progress) = &position.in_progress {
         let which = match &in_progress.gtid {
             Some(gtid) => gtid.to_string(),
@@ -118,7 +121,7 @@ pub(super) fn plan(from: Option<&Position>, to: &Position, planned: &Move) -> St
     }
     text.push_str("to\n");
     position(&mut text, to);
-    let Move { skipped, repeated, rows_in_progress, is_incomparable } = planned;
+    let Move { skipped, repeated, rows_in_progress, rows_of_tables, is_incomparable } = planned;
     if let Some(stretch) = skipped {
         line(&mut text, "LEFT OUT", format!("{}; never published", self::stretch(stretch)));
     }
@@ -133,6 +136,13 @@ pub(super) fn plan(from: Option<&Position>, to: &Position, planned: &Move) -> St
                 "{rows} outbox rows of a transaction are published: the rest is left out, or all of it \
                  repeated"
             ),
+        );
+    }
+    if let Some(rows) = rows_of_tables {
+        line(
+            &mut text,
+            "FROM TABLES",
+            format!("{rows} rows of the outbox tables are published: the others are left out"),
         );
     }
     if *is_incomparable {

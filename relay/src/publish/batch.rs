@@ -125,6 +125,7 @@ pub(super) mod tests {
             file_begun: None,
             gtid_set: None,
             in_progress: None,
+            table_start: None,
         }
     }
 
@@ -151,6 +152,7 @@ pub(super) mod tests {
                 file_begun: None,
                 gtids: None,
                 in_progress: None,
+                table_start: None,
             },
             bytes,
             commit_timestamp_us: end,

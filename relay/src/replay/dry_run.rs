@@ -149,6 +149,7 @@ mod tests {
                 file_begun: None,
                 gtids: None,
                 in_progress: None,
+                table_start: None,
             },
             bytes: 0,
             commit_timestamp_us: position * 1_000_000,

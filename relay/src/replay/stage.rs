@@ -160,6 +160,7 @@ mod tests {
                 file_begun: None,
                 gtids: None,
                 in_progress: None,
+                table_start: None,
             },
             bytes: 1_000,
             commit_timestamp_us: 5,

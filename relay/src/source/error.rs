@@ -11,6 +11,7 @@ use super::{
     server::ServerError,
     start::StartError,
     table_map::DescribeError,
+    table_start::TableStartError,
 };
 use crate::{
     error::Disposition,
@@ -104,6 +105,8 @@ pub enum SourceError {
     #[error("the relay cannot start reading")]
     Start(#[from] StartError),
     #[error(transparent)]
+    TableStart(Box<TableStartError>),
+    #[error(transparent)]
     Unfit(#[from] Unfit),
     #[error(transparent)]
     Server(#[from] ServerError),
@@ -179,6 +182,12 @@ impl Place {
     }
 }
 
+impl From<TableStartError> for SourceError {
+    fn from(error: TableStartError) -> Self {
+        Self::TableStart(Box::new(error))
+    }
+}
+
 impl TransactionFault {
     /// Where the transaction is whole but cannot be published, and only a person can decide.
     fn way_past(&self, place: &Place) -> String {
@@ -229,6 +238,7 @@ impl SourceError {
             Self::Transaction { fault, .. } if fault.may_pass() => Disposition::Retry,
             Self::Event { .. } | Self::Panicked { .. } => Disposition::Retry,
             Self::Start(error) => error.disposition(),
+            Self::TableStart(error) => error.disposition(),
             Self::Connection(_)
             | Self::Transaction { .. }
             | Self::Rows { .. }
@@ -261,7 +271,7 @@ impl SourceError {
                 Some(5)
             }
             Self::Connection(_) | Self::Event { .. } => Some(3),
-            Self::Start(_) => None,
+            Self::Start(_) | Self::TableStart(_) => None,
             // Once more from the last boundary: what was cut in the sending is whole then.
             Self::Transaction { .. }
             | Self::Panicked { .. }

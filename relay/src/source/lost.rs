@@ -88,6 +88,7 @@ pub(super) fn from_earliest(
         file_begun: None,
         gtid_set,
         in_progress,
+        table_start: None,
     })
 }
 
@@ -145,6 +146,7 @@ mod tests {
             file_begun: begun,
             gtid_set: Some(set("1-20")),
             in_progress: None,
+            table_start: None,
         }
     }
 

@@ -37,6 +37,7 @@ pub mod server;
 mod session;
 pub mod start;
 pub mod table_map;
+mod table_start;
 mod tables;
 mod unpack;
 mod watcher;
@@ -54,5 +55,6 @@ pub use self::{
     search::Search,
     session::{Cut, Origin},
     start::{StartError, find_start, look},
+    table_start::TableStartError,
     watcher::{EndOfBinlog, Watcher},
 };

@@ -98,6 +98,7 @@ impl Probe {
             file_begun: None,
             gtid_set: Some(GtidSet::default()),
             in_progress: None,
+            table_start: None,
         };
         let mut stream = self.dump(&DumpStart::At(start.coordinates.clone())).await?;
         // No table is an outbox table: only transactions are looked for.

@@ -17,7 +17,7 @@ use super::{
     retries::Progress,
     same_binlog::ensure_same_binlog,
     server::ServerFacts,
-    start,
+    start, table_start,
 };
 use crate::{
     config::{NameCase, OutboxTable, StartPolicy},
@@ -75,6 +75,11 @@ impl Session {
         }
         match &self.origin {
             Origin::Server => {
+                if outlet.position().table_start.is_some()
+                    && let Err(Closed) = Box::pin(table_start::read(self, outlet)).await?
+                {
+                    return Ok(Ended::NobodyListens);
+                }
                 let (mut stream, mut assembler) = Box::pin(self.open(outlet.position())).await?;
                 self.metrics.source_connected.set(1);
                 self.read(&mut stream, &mut assembler, outlet, progress).await
@@ -236,7 +241,7 @@ async fn send_ready(assembler: &mut Assembler, outlet: &mut Outlet) -> Result<()
 
 /// The position as it counts on this server. By GTIDs another server may go on: there the
 /// coordinates of the last one mean nothing, and reading begins at the first event.
-fn on_server(position: Position, server: &ServerFacts) -> Position {
+pub(super) fn on_server(position: Position, server: &ServerFacts) -> Position {
     if position.server_uuid == server.server_uuid {
         return position;
     }
@@ -249,7 +254,7 @@ fn on_server(position: Position, server: &ServerFacts) -> Position {
 }
 
 /// By GTIDs where every transaction has one, else by coordinates.
-fn dump_start(position: &Position, by_gtids: bool) -> DumpStart {
+pub(super) fn dump_start(position: &Position, by_gtids: bool) -> DumpStart {
     match &position.gtid_set {
         Some(set) if by_gtids => DumpStart::After(set.clone()),
         // SERVER: the dump command has 32 bits for the position. A file is larger than that only if

@@ -21,11 +21,12 @@ use super::{
     probe::Probe,
     same_binlog::{ensure_gtids_from, ensure_same_binlog},
     server::{ServerFacts, ServerGtids},
+    table_start,
 };
 use crate::{
     config::{Config, OnPositionLost, StartPolicy},
     error::Disposition,
-    position::{BinlogCoordinates, GtidSet, Position},
+    position::{BinlogCoordinates, GtidSet, Position, TableStart},
 };
 
 /// Why this server cannot be read from where we have to begin.
@@ -125,10 +126,16 @@ pub async fn find_start(
     advice: &mut Advice,
 ) -> Result<(Position, ServerFacts), SourceError> {
     let mut connection = Connection::open(&ConnectOptions::new(&config.mysql)).await?;
-    let checks = preflight::run(&mut connection, &config.outbox).await?;
+    let mut checks = preflight::run(&mut connection, &config.outbox).await?;
+    if checkpoint.is_none() {
+        checks.extend(preflight::table_start_checks(&mut connection, config).await?);
+    }
     advice.give(&checks);
     preflight::ensure_fit(checks)?;
-    let server = ServerFacts::query(&mut connection).await?;
+    let mut server = ServerFacts::query(&mut connection).await?;
+    if checkpoint.is_none() && config.mysql.start == StartPolicy::Table {
+        settle_end(&mut connection, config, &mut server).await?;
+    }
     let probe = Probe::of(config);
     let found = find(&mut connection, config, &probe, checkpoint.clone(), &server).await;
     let start = match (found, checkpoint) {
@@ -207,6 +214,20 @@ pub(super) fn is_by_gtids(position: &Position, server: &ServerFacts) -> bool {
     position.gtid_set.is_some() && server.gtids.is_some()
 }
 
+/// Before a start from the tables is begun: makes the end of the binlog a place before which everything is
+/// in the tables. With GTIDs their set is such a place.
+pub(super) async fn settle_end(
+    connection: &mut Connection,
+    config: &Config,
+    server: &mut ServerFacts,
+) -> Result<(), SourceError> {
+    if server.gtids.is_none() {
+        let names = server.settings.name_case();
+        server.end = table_start::settled_end(connection, &config.outbox, names).await?;
+    }
+    Ok(())
+}
+
 /// Where to read from: the checkpoint if there is one, else what the policy says.
 pub fn resolve(
     checkpoint: Option<Position>,
@@ -241,7 +262,8 @@ fn first_start(policy: &StartPolicy, server: &ServerFacts) -> Result<Position, S
         StartPolicy::Earliest => {
             (server.beginning(), server.gtids.as_ref().map(|gtids| gtids.purged.clone()))
         }
-        StartPolicy::Latest => {
+        // Of a server without GTIDs the end is settled: see [`settle_end`].
+        StartPolicy::Latest | StartPolicy::Table => {
             (server.end.clone(), server.gtids.as_ref().map(|gtids| gtids.executed.clone()))
         }
         // Which GTIDs lie before the coordinates is not known, so they go on to count.
@@ -261,6 +283,7 @@ fn first_start(policy: &StartPolicy, server: &ServerFacts) -> Result<Position, S
         file_begun: None,
         gtid_set,
         in_progress: None,
+        table_start: (*policy == StartPolicy::Table).then(TableStart::default),
     })
 }
 
@@ -328,6 +351,7 @@ mod tests {
             file_begun: None,
             gtid_set: gtids.map(|numbers| format!("{HERE}:{numbers}").parse().unwrap()),
             in_progress: None,
+            table_start: None,
         }
     }
 

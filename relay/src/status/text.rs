@@ -23,6 +23,9 @@ fn lines(report: &StatusReport) -> Vec<(&'static str, String)> {
             if let Some(set) = &committed.position.gtid_set {
                 lines.push(("gtid set", set.to_string()));
             }
+            if let Some(table_start) = &committed.position.table_start {
+                lines.push(("from the tables", table_start.to_string()));
+            }
             if let Some(in_progress) = &committed.position.in_progress {
                 let rows = in_progress.outbox_rows;
                 lines.push(("in progress", format!("{rows} rows of the next transaction are out")));

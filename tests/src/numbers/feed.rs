@@ -81,6 +81,7 @@ pub fn chunk(topic: &Arc<str>, start: u64, end: u64) -> Chunk {
             file_begun: None,
             gtids: None,
             in_progress: None,
+            table_start: None,
         },
         commit_timestamp_us: now_us(),
         transaction: None,
@@ -96,6 +97,7 @@ pub fn position(number: u64) -> Position {
         file_begun: None,
         gtid_set: None,
         in_progress: None,
+        table_start: None,
     }
 }
 

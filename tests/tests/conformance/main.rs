@@ -20,3 +20,4 @@ mod literal;
 mod round_trip;
 mod second_reader;
 mod special_columns;
+mod table_start;

@@ -17,8 +17,8 @@ use crate::{
 };
 
 const DATABASE: &str = "conformance";
-const TABLE: &str = "every_type";
-const ROWS: u32 = 240;
+pub(crate) const TABLE: &str = "every_type";
+pub(crate) const ROWS: u32 = 240;
 const ROWS_PER_INSERT: u32 = 12;
 
 /// Text of each column by row id, as `SELECT` returned it.
@@ -72,7 +72,7 @@ async fn round_trip(server: &MysqlServer, row_image: &str, described: Described)
     let mut random = Random::from_environment();
     let types = column_types::all(server.setup());
     let mut connection = server.connect().await?;
-    create_table(&mut connection, &types, row_image).await?;
+    create_table(&mut connection, DATABASE, &types, row_image).await?;
     let start = binlog::end(&mut connection, server.setup()).await?;
 
     insert(&mut connection, &types, &mut random).await?;
@@ -106,12 +106,17 @@ fn json_style(setup: Setup) -> JsonStyle {
     }
 }
 
-async fn create_table(connection: &mut Conn, types: &[ColumnType], row_image: &str) -> Result<()> {
+pub(crate) async fn create_table(
+    connection: &mut Conn,
+    database: &str,
+    types: &[ColumnType],
+    row_image: &str,
+) -> Result<()> {
     let columns: Vec<String> =
         types.iter().enumerate().map(|(index, own)| format!("c{index} {} null", own.sql)).collect();
     for sql in [
-        format!("create database if not exists {DATABASE}"),
-        format!("use {DATABASE}"),
+        format!("create database if not exists {database}"),
+        format!("use {database}"),
         // What does not fit is cut to fit: the test is about what was stored.
         "set names utf8mb4, time_zone = '+00:00', sql_mode = 'allow_invalid_dates'".to_owned(),
         format!("set binlog_row_image = {row_image}"),
@@ -123,7 +128,11 @@ async fn create_table(connection: &mut Conn, types: &[ColumnType], row_image: &s
     Ok(())
 }
 
-async fn insert(connection: &mut Conn, types: &[ColumnType], random: &mut Random) -> Result<()> {
+pub(crate) async fn insert(
+    connection: &mut Conn,
+    types: &[ColumnType],
+    random: &mut Random,
+) -> Result<()> {
     for first in (0..ROWS).step_by(ROWS_PER_INSERT as usize) {
         let rows: Vec<String> = (first..first + ROWS_PER_INSERT)
             .map(|id| {

@@ -35,4 +35,5 @@ mod stack;
 mod starting;
 mod statements;
 mod stopping;
+mod table_start;
 mod transactions;

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use uuid::Uuid;
 
 use super::{gtid, gtid_set};
-use crate::position::{Advance, BinlogCoordinates, GtidSet, InProgress, Position};
+use crate::position::{Advance, BinlogCoordinates, GtidSet, InProgress, Position, TableStart};
 
 fn coordinates() -> impl Strategy<Value = BinlogCoordinates> {
     (1..2_000_000_u32, 4..1_u64 << 40).prop_map(|(number, position)| BinlogCoordinates {
@@ -20,16 +20,27 @@ fn in_progress() -> impl Strategy<Value = Option<InProgress>> {
     )
 }
 
+fn table_start() -> impl Strategy<Value = Option<TableStart>> {
+    prop::option::of(any::<u64>().prop_map(|rows| TableStart {
+        last: None,
+        rows,
+        rows_about: rows,
+    }))
+}
+
 fn position() -> impl Strategy<Value = Position> {
+    let gtid_set = prop::option::of(gtid_set());
     let file_begun = prop::option::of(any::<u32>());
-    (any::<u128>(), coordinates(), file_begun, prop::option::of(gtid_set()), in_progress())
-        .prop_map(|(uuid, coordinates, file_begun, gtid_set, in_progress)| Position {
+    (any::<u128>(), coordinates(), file_begun, gtid_set, in_progress(), table_start()).prop_map(
+        |(uuid, coordinates, file_begun, gtid_set, in_progress, table_start)| Position {
             server_uuid: Uuid::from_u128(uuid),
             coordinates,
             file_begun,
             gtid_set,
             in_progress,
-        })
+            table_start,
+        },
+    )
 }
 
 fn advance() -> impl Strategy<Value = Advance> {
@@ -39,6 +50,7 @@ fn advance() -> impl Strategy<Value = Advance> {
         file_begun: reached.file_begun,
         gtids: reached.gtid_set,
         in_progress: reached.in_progress,
+        table_start: reached.table_start,
     })
 }
 
@@ -66,6 +78,7 @@ proptest! {
             prop_assert_eq!(&position.coordinates, &advance.coordinates);
             prop_assert_eq!(position.file_begun, advance.file_begun);
             prop_assert_eq!(&position.in_progress, &advance.in_progress);
+            prop_assert_eq!(&position.table_start, &advance.table_start);
         }
     }
 

@@ -246,6 +246,7 @@ impl Emission {
                 file_begun: self.boundary_begun,
                 gtids: self.gtids.as_mut().map(std::mem::take),
                 in_progress: self.in_progress.clone(),
+                table_start: None,
             },
             commit_timestamp_us: self.commit_timestamp_us,
             transaction: self.transaction.take(),

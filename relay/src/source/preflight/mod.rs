@@ -10,8 +10,10 @@ mod outbox_tables;
 mod privileges;
 mod replicas;
 mod server_settings;
+mod table_start;
 
 pub use self::advice::Advice;
+pub(super) use self::table_start::checks as table_start_checks;
 
 use super::{
     mysql::{ConnectOptions, Connection, ConnectionError},
@@ -42,8 +44,9 @@ pub async fn preflight(config: &Config) -> Vec<Check> {
         let mut connection = Connection::open(&ConnectOptions::new(&config.mysql)).await?;
         let mut checks = run(&mut connection, &config.outbox).await?;
         checks.push(replicas::check(&mut connection, config.server_id()).await?);
+        checks.extend(table_start_checks(&mut connection, config).await?);
         connection.close().await;
-        Ok(checks)
+        Ok::<_, ConnectionError>(checks)
     };
     checks.await.unwrap_or_else(|error: ConnectionError| {
         vec![Check::failed("mysql.url", Chain(&error).to_string()).requiring("a connection")]

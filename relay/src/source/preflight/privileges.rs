@@ -12,6 +12,8 @@ pub(super) struct Privileges {
     global: BTreeSet<String>,
     /// A `SELECT` on some database or table.
     selects_somewhere: bool,
+    /// `LOCK TABLES` on some database.
+    pub(super) locks_somewhere: bool,
 }
 
 pub(super) async fn query(
@@ -43,6 +45,12 @@ fn parse(grants: &Rows) -> Privileges {
             privilege.starts_with("SELECT") || privilege.starts_with("ALL PRIVILEGES")
         }) {
             privileges.selects_somewhere = true;
+        }
+        if granted
+            .iter()
+            .any(|privilege| *privilege == "LOCK TABLES" || privilege.starts_with("ALL PRIVILEGES"))
+        {
+            privileges.locks_somewhere = true;
         }
         if rest.starts_with("*.* ") {
             privileges.global.extend(granted.into_iter().map(str::to_uppercase));
@@ -144,6 +152,17 @@ mod tests {
         let grants = ["GRANT USAGE ON *.* TO `a`@`%`", "GRANT SELECT ON `shop`.* TO `a`@`%`"];
 
         assert_eq!(statuses(&grants, "FULL"), [Verdict::Failed, Verdict::Failed, Verdict::Ok]);
+    }
+
+    #[test]
+    fn lock_tables_counts_on_any_database() {
+        let grants = ["GRANT SELECT ON `shop`.* TO `a`@`%`"];
+        assert!(!privileges(&grants).locks_somewhere);
+
+        for granted in ["SELECT, LOCK TABLES ON `shop`.*", "ALL PRIVILEGES ON `shop`.*"] {
+            let grant = format!("GRANT {granted} TO `a`@`%`");
+            assert!(privileges(&[grant.as_str()]).locks_somewhere, "{grant}");
+        }
     }
 
     #[test]

@@ -78,6 +78,7 @@ impl Log {
             file_begun: None,
             gtid_set: self.with_gtids.then(Default::default),
             in_progress: None,
+            table_start: None,
         }
     }
 

@@ -1,0 +1,44 @@
+//! Rows of the outbox tables → chunks, before the first chunk of the binlog.
+//!
+//! A start from the tables has two parts. It is *begun* by a position, which is stored before anything is
+//! published and then stands still: everything before it is in the tables, everything behind it is the
+//! binlog's. Then the tables are *read*, and what was inserted behind the position is passed over; the last
+//! row that is out is stored with each batch. When all is read, the binlog is read from the position on.
+//!
+//! The rule: a row that was inserted behind the position comes from the binlog, always; one that was
+//! inserted before it comes from the table, once, because the tables are read in one order and only behind
+//! the last row. Each life looks at the tables as they are then, at one moment, and reads in the binlog
+//! which rows are behind the position. So it does not matter how often a life ends, or where.
+//!
+//! Promises:
+//! - each row that is in a table when it is read, or is inserted behind the position, comes once;
+//! - the table's rows come in the order of the primary key, or of `start_order`, before all others;
+//! - nobody waits for it: rows are read without locks, in one transaction that only reads;
+//! - memory is bounded: one row at a time, and sixteen bytes for each row that was inserted since the start
+//!   was begun.
+//!
+//! Not promised:
+//! - rows that are deleted before they are read, where they were inserted before the position. As long as
+//!   the relay is not interrupted there are none: it reads the tables as they were when it began;
+//! - a primary key that is deleted and inserted again within the milliseconds in which a life begins;
+//! - rows of an XA transaction that is prepared before the position and committed behind it.
+//!
+//! The timestamp of a record, where no column says it, is the moment as of which the tables are read: they
+//! do not tell when a row was committed.
+//!
+//! Before this: `start`, which begins it. After this: `session`, which reads the binlog.
+
+mod begin;
+mod chunks;
+mod error;
+#[cfg(test)]
+mod laws;
+mod newer;
+mod plan;
+mod read;
+mod scan;
+mod selected;
+mod statement;
+
+pub use self::error::TableStartError;
+pub(in crate::source) use self::{begin::settled_end, plan::describe, read::read};
