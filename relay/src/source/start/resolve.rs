@@ -1,231 +1,23 @@
-//! Checkpoint, start policy, and what the server has → where to read from.
+//! Checkpoint, start policy, and what the server says of itself → where to read from.
 //!
-//! Promises:
-//! - a checkpoint decides; the policy counts only where there is none;
-//! - a position that this server cannot serve is refused before a row is read, and the error says
-//!   exactly what is missing.
-//!
-//! Before this: `server`. After this: `reader`.
+//! Pure. Before this: `server`. After this: `same_binlog`, which knows what only a look into it tells.
 
-use std::sync::Arc;
-
-use jiff::Timestamp;
-use tracing::error;
-use uuid::Uuid;
-
-use super::{
-    SourceError,
-    lost::{self, difference, purged_files},
-    mysql::{ConnectOptions, Connection},
-    preflight::{self, Advice},
-    probe::Probe,
-    same_binlog::{ensure_gtids_from, ensure_same_binlog},
-    server::{ServerFacts, ServerGtids},
-    table_start,
-};
+use super::StartError;
 use crate::{
-    config::{Config, OnPositionLost, StartPolicy},
-    error::Disposition,
+    config::StartPolicy,
     position::{BinlogCoordinates, GtidSet, Position, TableStart},
+    source::{
+        lost::difference,
+        server::{ServerFacts, ServerGtids},
+    },
 };
-
-/// Why this server cannot be read from where we have to begin.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum StartError {
-    #[error(
-        "the source has purged transactions that are not yet published: {missing}; restore them from \
-         a backup of the binlog or another server, or go on without them with `rowpost position set \
-         earliest` and publish their rows from the outbox table"
-    )]
-    GtidsPurged { missing: GtidSet },
-    #[error(
-        "the source has purged what the checkpoint needs: {}; its oldest file is {oldest}, and what \
-         lies between is not published. Restore the files, or go on without them with `rowpost \
-         position set earliest` and publish their rows from the outbox table",
-        purged_files(wanted, oldest)
-    )]
-    FilePurged { wanted: BinlogCoordinates, oldest: Arc<str> },
-    #[error(
-        "the source has purged what was committed between {wanted} and {begun}, when its oldest file \
-         {oldest} was begun; read archived files with --binlog-dir, or start from earliest"
-    )]
-    TimePurged { wanted: Timestamp, oldest: Arc<str>, begun: Timestamp },
-    #[error(
-        "the source's binlog was begun anew since the checkpoint at {wanted} was written (RESET BINARY \
-         LOGS AND GTIDS, RESET MASTER): its oldest file, {oldest}, is younger than that. What was \
-         committed between the checkpoint and the reset is not published; `rowpost position set \
-         earliest` goes on with what was committed since"
-    )]
-    BegunAnew { wanted: BinlogCoordinates, oldest: Arc<str> },
-    #[error(
-        "the source lacks transactions that are already published: {missing}; its binlog was reset, \
-         it was restored from a backup, or it is another server"
-    )]
-    SourceBehind { missing: GtidSet },
-    #[error(
-        "the source lacks transactions that are already published, and does not come closer: {missing}; \
-         its binlog was reset, it was restored from a backup, or it is another server. Decide which \
-         server is right; if it is this one, `rowpost position set latest` goes on from now, and a \
-         GTID set instead of `latest` from there"
-    )]
-    StaysBehind { missing: GtidSet },
-    #[error(
-        "the source's binlog ends at {end}, before {wanted}; it was reset or restored from a backup. \
-         Decide which server is right; if it is this one, `rowpost position set` says where to go on"
-    )]
-    CoordinatesBehind { wanted: BinlogCoordinates, end: BinlogCoordinates },
-    #[error(
-        "the source's file {} is not the one that the checkpoint at {wanted} means, though it has its \
-         name: the binlog was reset or restored from a backup. Decide which server is right; if it is \
-         this one, `rowpost position set` says where to go on", wanted.file
-    )]
-    FileReplaced { wanted: BinlogCoordinates },
-    #[error(
-        "the checkpoint belongs to server {expected}, this is {actual}; without GTIDs a position means \
-         nothing on another server. Connect to that server. If this one has the same binlog files under \
-         a new server_uuid (auto.cnf was deleted), `rowpost position set {wanted}` goes on there"
-    )]
-    OtherServer { expected: Uuid, actual: Uuid, wanted: BinlogCoordinates },
-    #[error(
-        "transactions without a GTID begin at {at}, not yet published, and a source with gtid_mode = ON \
-         does not send them; set global gtid_mode = ON_PERMISSIVE on it until the relay is past them, or \
-         pass over them with `rowpost position set`"
-    )]
-    Anonymous { at: BinlogCoordinates },
-    #[error(
-        "a GTID set names no place on a source whose gtid_mode is not ON; name `file:position`"
-    )]
-    NoGtids,
-}
-
-impl StartError {
-    /// All of it repeats until a person has decided, but for one: a server sends a transaction to
-    /// its replicas before it counts as executed (with semi-synchronous replication by as long as a
-    /// replica takes to acknowledge), so a source that is behind may only be about to catch up.
-    pub fn disposition(&self) -> Disposition {
-        match self {
-            Self::SourceBehind { .. } => Disposition::Retry,
-            Self::GtidsPurged { .. }
-            | Self::FilePurged { .. }
-            | Self::TimePurged { .. }
-            | Self::BegunAnew { .. }
-            | Self::StaysBehind { .. }
-            | Self::CoordinatesBehind { .. }
-            | Self::FileReplaced { .. }
-            | Self::OtherServer { .. }
-            | Self::Anonymous { .. }
-            | Self::NoGtids => Disposition::Halt,
-        }
-    }
-}
-
-/// Asks the server whether it is fit to be read, and finds where to read from.
-pub async fn find_start(
-    config: &Config,
-    checkpoint: Option<Position>,
-    advice: &mut Advice,
-) -> Result<(Position, ServerFacts), SourceError> {
-    let mut connection = Connection::open(&ConnectOptions::new(&config.mysql)).await?;
-    let mut checks = preflight::run(&mut connection, &config.outbox).await?;
-    if checkpoint.is_none() {
-        checks.extend(preflight::table_start_checks(&mut connection, config).await?);
-    }
-    advice.give(&checks);
-    preflight::ensure_fit(checks)?;
-    let mut server = ServerFacts::query(&mut connection).await?;
-    if checkpoint.is_none() && config.mysql.start == StartPolicy::Table {
-        settle_end(&mut connection, config, &mut server).await?;
-    }
-    let probe = Probe::of(config);
-    let found = find(&mut connection, config, &probe, checkpoint.clone(), &server).await;
-    let start = match (found, checkpoint) {
-        (Err(SourceError::Start(error)), Some(position)) => {
-            let oldest_begun = probe.file_begun(&server.beginning().file).await?;
-            let error = lost::diagnose(error, &position, &server, oldest_begun);
-            go_on(config.mysql.on_position_lost, error, &position, &server)?
-        }
-        (found, _) => found?,
-    };
-    connection.close().await;
-    Ok((start, server))
-}
-
-/// Asks the server what it has.
-pub async fn look(config: &Config) -> Result<ServerFacts, SourceError> {
-    let mut connection = Connection::open(&ConnectOptions::new(&config.mysql)).await?;
-    let server = ServerFacts::query(&mut connection).await?;
-    connection.close().await;
-    Ok(server)
-}
-
-async fn find(
-    connection: &mut Connection,
-    config: &Config,
-    probe: &Probe,
-    checkpoint: Option<Position>,
-    server: &ServerFacts,
-) -> Result<Position, SourceError> {
-    let is_first = checkpoint.is_none();
-    let start = resolve(checkpoint, &config.mysql.start, server)?;
-    if is_first && config.mysql.start == StartPolicy::Earliest && is_by_gtids(&start, server) {
-        ensure_gtids_from(connection, &start.coordinates, server).await?;
-    }
-    ensure_same_binlog(connection, probe, &start, server).await?;
-    Ok(start)
-}
-
-/// Whether a relay could go on from a checkpoint, as its next start would find.
-pub(crate) async fn ensure_resumes(
-    connection: &mut Connection,
-    probe: &Probe,
-    checkpoint: &Position,
-    server: &ServerFacts,
-) -> Result<(), SourceError> {
-    let resumed = resume(checkpoint.clone(), server)?;
-    ensure_same_binlog(connection, probe, &resumed, server).await
-}
-
-/// Goes on behind what is lost, if that was asked for and can be right.
-fn go_on(
-    policy: OnPositionLost,
-    error: StartError,
-    position: &Position,
-    server: &ServerFacts,
-) -> Result<Position, StartError> {
-    let start = match policy {
-        OnPositionLost::Halt => None,
-        OnPositionLost::Earliest => lost::from_earliest(&error, position, server),
-    };
-    let Some(start) = start else { return Err(error) };
-    error!(
-        lost = %error,
-        start = %start.coordinates,
-        "going on with the oldest that the source has, as mysql.on_position_lost says; what lies \
-         between is not published"
-    );
-    Ok(start)
-}
 
 /// Whether the position's GTIDs decide what the server sends, or its coordinates.
 ///
 /// By GTIDs only where every transaction has one (`gtid_mode` is `ON`). Otherwise the coordinates decide,
 /// and those of the transactions that have one and are published already are passed over here.
-pub(super) fn is_by_gtids(position: &Position, server: &ServerFacts) -> bool {
+pub(in crate::source) fn is_by_gtids(position: &Position, server: &ServerFacts) -> bool {
     position.gtid_set.is_some() && server.gtids.is_some()
-}
-
-/// Before a start from the tables is begun: makes the end of the binlog a place before which everything is
-/// in the tables. With GTIDs their set is such a place.
-pub(super) async fn settle_end(
-    connection: &mut Connection,
-    config: &Config,
-    server: &mut ServerFacts,
-) -> Result<(), SourceError> {
-    if server.gtids.is_none() {
-        let names = server.settings.name_case();
-        server.end = table_start::settled_end(connection, &config.outbox, names).await?;
-    }
-    Ok(())
 }
 
 /// Where to read from: the checkpoint if there is one, else what the policy says.
@@ -240,7 +32,7 @@ pub fn resolve(
     }
 }
 
-fn resume(position: Position, server: &ServerFacts) -> Result<Position, StartError> {
+pub(super) fn resume(position: Position, server: &ServerFacts) -> Result<Position, StartError> {
     if let (Some(published), Some(gtids)) = (&position.gtid_set, &server.gtids) {
         ensure_serves(gtids, published)?;
         return Ok(position);

@@ -1,0 +1,132 @@
+//! Checkpoint, start policy, and what the server has → where to read from.
+//!
+//! Promises:
+//! - a checkpoint decides; the policy counts only where there is none;
+//! - a position that this server cannot serve is refused before a row is read, and the error says
+//!   exactly what is missing.
+//!
+//! Before this: `server`. After this: `reader`.
+
+mod error;
+mod resolve;
+
+use tracing::error;
+
+pub(super) use self::resolve::is_by_gtids;
+use self::resolve::resume;
+pub(crate) use self::resolve::{ensure_has, ensure_serves};
+pub use self::{error::StartError, resolve::resolve};
+use super::{
+    SourceError, lost,
+    mysql::{ConnectOptions, Connection},
+    preflight::{self, Advice},
+    probe::Probe,
+    same_binlog::{ensure_gtids_from, ensure_same_binlog},
+    server::ServerFacts,
+    table_start,
+};
+use crate::{
+    config::{Config, OnPositionLost, StartPolicy},
+    position::Position,
+};
+
+/// Asks the server whether it is fit to be read, and finds where to read from.
+pub async fn find_start(
+    config: &Config,
+    checkpoint: Option<Position>,
+    advice: &mut Advice,
+) -> Result<(Position, ServerFacts), SourceError> {
+    let mut connection = Connection::open(&ConnectOptions::new(&config.mysql)).await?;
+    let mut checks = preflight::run(&mut connection, &config.outbox).await?;
+    if checkpoint.is_none() {
+        checks.extend(preflight::table_start_checks(&mut connection, config).await?);
+    }
+    advice.give(&checks);
+    preflight::ensure_fit(checks)?;
+    let mut server = ServerFacts::query(&mut connection).await?;
+    if checkpoint.is_none() && config.mysql.start == StartPolicy::Table {
+        settle_end(&mut connection, config, &mut server).await?;
+    }
+    let probe = Probe::of(config);
+    let found = find(&mut connection, config, &probe, checkpoint.clone(), &server).await;
+    let start = match (found, checkpoint) {
+        (Err(SourceError::Start(error)), Some(position)) => {
+            let oldest_begun = probe.file_begun(&server.beginning().file).await?;
+            let error = lost::diagnose(error, &position, &server, oldest_begun);
+            go_on(config.mysql.on_position_lost, error, &position, &server)?
+        }
+        (found, _) => found?,
+    };
+    connection.close().await;
+    Ok((start, server))
+}
+
+/// Asks the server what it has.
+pub async fn look(config: &Config) -> Result<ServerFacts, SourceError> {
+    let mut connection = Connection::open(&ConnectOptions::new(&config.mysql)).await?;
+    let server = ServerFacts::query(&mut connection).await?;
+    connection.close().await;
+    Ok(server)
+}
+
+async fn find(
+    connection: &mut Connection,
+    config: &Config,
+    probe: &Probe,
+    checkpoint: Option<Position>,
+    server: &ServerFacts,
+) -> Result<Position, SourceError> {
+    let is_first = checkpoint.is_none();
+    let start = resolve(checkpoint, &config.mysql.start, server)?;
+    if is_first && config.mysql.start == StartPolicy::Earliest && is_by_gtids(&start, server) {
+        ensure_gtids_from(connection, &start.coordinates, server).await?;
+    }
+    ensure_same_binlog(connection, probe, &start, server).await?;
+    Ok(start)
+}
+
+/// Whether a relay could go on from a checkpoint, as its next start would find.
+pub(crate) async fn ensure_resumes(
+    connection: &mut Connection,
+    probe: &Probe,
+    checkpoint: &Position,
+    server: &ServerFacts,
+) -> Result<(), SourceError> {
+    let resumed = resume(checkpoint.clone(), server)?;
+    ensure_same_binlog(connection, probe, &resumed, server).await
+}
+
+/// Goes on behind what is lost, if that was asked for and can be right.
+fn go_on(
+    policy: OnPositionLost,
+    error: StartError,
+    position: &Position,
+    server: &ServerFacts,
+) -> Result<Position, StartError> {
+    let start = match policy {
+        OnPositionLost::Halt => None,
+        OnPositionLost::Earliest => lost::from_earliest(&error, position, server),
+    };
+    let Some(start) = start else { return Err(error) };
+    error!(
+        lost = %error,
+        start = %start.coordinates,
+        "going on with the oldest that the source has, as mysql.on_position_lost says; what lies \
+         between is not published"
+    );
+    Ok(start)
+}
+
+/// Before a start from the tables is begun: makes the end of the binlog a place before which everything is
+/// in the tables. With GTIDs their set is such a place.
+async fn settle_end(
+    connection: &mut Connection,
+    config: &Config,
+    server: &mut ServerFacts,
+) -> Result<(), SourceError> {
+    if server.gtids.is_none() {
+        let names = server.settings.name_case();
+        server.end = table_start::settled_end(connection, &config.outbox, names).await?;
+    }
+    Ok(())
+}
