@@ -40,6 +40,12 @@ pub enum TableStartError {
          unnecessary. The source says: {reason}"
     )]
     LockDenied { reason: String },
+    #[error(
+        "gtid_mode is not ON any more, and was when the start from the outbox tables was begun, which is not \
+         finished: without GTIDs it cannot be told what the tables had then; set gtid_mode = ON until the \
+         log says that the tables are read"
+    )]
+    GtidMode,
     #[error("outbox table `{table}` was created, altered or dropped while it was to be read")]
     Altered { table: Arc<str> },
     #[error(
@@ -78,6 +84,7 @@ impl TableStartError {
             | Self::Order { .. }
             | Self::PrimaryKey { .. }
             | Self::KeyChanged { .. }
+            | Self::GtidMode
             | Self::LockDenied { .. }
             | Self::TooManyNewer { .. }
             | Self::Rows { .. }
@@ -96,6 +103,7 @@ impl TableStartError {
             | Self::PrimaryKey { .. }
             | Self::KeyChanged { .. }
             | Self::Busy
+            | Self::GtidMode
             | Self::LockDenied { .. }
             | Self::Altered { .. }
             | Self::TooManyNewer { .. } => false,

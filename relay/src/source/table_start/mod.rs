@@ -18,10 +18,15 @@
 //!   was begun.
 //!
 //! Not promised:
-//! - rows that are deleted before they are read, where they were inserted before the position. As long as
-//!   the relay is not interrupted there are none: it reads the tables as they were when it began;
+//! - rows that were inserted before the position and are deleted before a connection that will come to them
+//!   looks at the tables. Each connection looks once, when it begins; what is deleted later it still reads.
+//!   So none is missed but of those deleted in the moment between the choice of the position and the first
+//!   look, and of those that were not out yet when a connection ended (by a kill, a stop, a loss, a batch
+//!   that failed) and were deleted before the next one looked;
 //! - a primary key that is deleted and inserted again within the milliseconds in which a life begins;
-//! - rows of an XA transaction that is prepared before the position and committed behind it.
+//! - rows of an XA transaction that is prepared before the position and committed behind it;
+//! - anything of a start for which the server's binlog is reset or purged behind the position before it is
+//!   finished: `lost` says what follows then.
 //!
 //! The timestamp of a record, where no column says it, is the moment as of which the tables are read: they
 //! do not tell when a row was committed.

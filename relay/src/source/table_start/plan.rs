@@ -306,7 +306,10 @@ pub(super) mod tests {
 
     use super::*;
 
-    fn described(columns: &[(&str, &str, bool)], indexes: &[(&str, &str, bool)]) -> Described {
+    pub(in super::super) fn described(
+        columns: &[(&str, &str, bool)],
+        indexes: &[(&str, &str, bool)],
+    ) -> Described {
         let mapped = ["aggregatetype", "aggregateid", "payload"];
         let mapped = mapped.map(|name| (name, "varchar", false));
         Described {
@@ -333,7 +336,10 @@ pub(super) mod tests {
         }
     }
 
-    fn plan(order: Option<&str>, described: &Described) -> Result<TablePlan, String> {
+    pub(in super::super) fn plan(
+        order: Option<&str>,
+        described: &Described,
+    ) -> Result<TablePlan, String> {
         let start_order = order.map(str::to_owned);
         let entry = OutboxTable { start_order, ..OutboxTable::default() };
         described.plan(&[entry], NameCase::Sensitive).map_err(|error| error.to_string())

@@ -22,7 +22,9 @@ use crate::{
         error::Place,
         mysql::{ByteRow, ColumnDefinition, Connection, ConnectionError, DumpStart},
         outlet::{Closed, Outlet},
+        probe::Probe,
         row::Value,
+        same_binlog::ensure_same_binlog,
         server::{self, ServerFacts},
         session::{Cut, Session, dump_start, on_server},
         start,
@@ -50,6 +52,10 @@ pub(in crate::source) async fn read(
     let mut connection = Box::pin(Connection::open(&session.connect)).await?;
     let server = ServerFacts::query(&mut connection).await?;
     let begun = start::resolve(Some(outlet.position().clone()), &StartPolicy::Earliest, &server)?;
+    let probe = Probe::new(session.connect.clone(), session.replica.clone(), session.heartbeat);
+    ensure_same_binlog(&mut connection, &probe, &begun, &server).await?;
+    let by_gtids = start::is_by_gtids(&begun, &server);
+    ensure_same_mode(&begun, by_gtids)?;
     let is_here = begun.server_uuid == server.server_uuid;
     let begun = on_server(begun, &server);
     session.metrics.source_view.opened(server.server_uuid, connection.server_version());
@@ -62,7 +68,7 @@ pub(in crate::source) async fn read(
     let newer = match nothing_newer || plans.is_empty() {
         true => Newer::default(),
         false => {
-            let from = dump_start(&begun, start::is_by_gtids(&begun, &server));
+            let from = dump_start(&begun, by_gtids);
             Box::pin(scan(session, &plans, &begun, &from, &opened.end)).await?
         }
     };
@@ -92,6 +98,15 @@ pub(in crate::source) async fn read(
     info!(rows = chunks.table_start().rows, "outbox tables read, the binlog follows");
     opened.connection.close().await;
     Ok(outlet.send(chunks.finish()).await)
+}
+
+/// Where a start was begun by GTIDs, its coordinates are not a place before which everything was in the
+/// tables: only its GTIDs are.
+fn ensure_same_mode(begun: &Position, by_gtids: bool) -> Result<(), TableStartError> {
+    match begun.gtid_set.is_some() && !by_gtids {
+        true => Err(TableStartError::GtidMode),
+        false => Ok(()),
+    }
 }
 
 /// One transaction that only reads, of one moment.
@@ -171,7 +186,7 @@ async fn scan(
 ) -> Result<Newer, SourceError> {
     let connection = Connection::open(&session.connect).await?;
     let mut stream = connection.dump(&session.replica, from, session.heartbeat).await?;
-    Scan::new(plans, begun).run(&mut stream, until, &session.connect).await
+    Scan::new(plans, begun, from).run(&mut stream, until, &session.connect).await
 }
 
 struct Reading<'s> {
@@ -311,4 +326,21 @@ fn altered(error: ConnectionError, table: std::sync::Arc<str>) -> SourceError {
         return TableStartError::Altered { table }.into();
     }
     error.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{position::GtidSet, source::assembler::tests::script::Log};
+
+    #[test]
+    fn start_that_was_begun_by_gtids_is_not_finished_without_them() {
+        let by_gtids = Position { gtid_set: Some(GtidSet::default()), ..Log::new(true).start() };
+        let by_coordinates = Position { gtid_set: None, ..by_gtids.clone() };
+
+        assert_eq!(ensure_same_mode(&by_gtids, false), Err(TableStartError::GtidMode));
+        assert_eq!(ensure_same_mode(&by_gtids, true), Ok(()));
+        // A set that was begun without is not made up for by switching GTIDs on.
+        assert_eq!(ensure_same_mode(&by_coordinates, false), Ok(()));
+    }
 }

@@ -18,7 +18,7 @@ use crate::{
         EventFault, EventSource, Interest, RawEvent, SourceError, columns,
         error::Place,
         event::{EventHeader, EventType, RotateEvent},
-        mysql::{ConnectOptions, Connection},
+        mysql::{ConnectOptions, Connection, DumpStart},
         row::{RowDecoder, RowsEvent, RowsKind},
         table_map::TableMap,
     },
@@ -30,6 +30,8 @@ pub(super) struct Scan<'p> {
     tables: HashMap<u64, Table<'p>>,
     newer: Newer,
     begun: BinlogCoordinates,
+    /// The binlog is sent from before `begun`.
+    begins_before: bool,
     file: String,
     end: EndPosition,
 }
@@ -42,12 +44,14 @@ struct Table<'p> {
 }
 
 impl<'p> Scan<'p> {
-    pub(super) fn new(plans: &'p [TablePlan], begun: &Position) -> Self {
+    pub(super) fn new(plans: &'p [TablePlan], begun: &Position, from: &DumpStart) -> Self {
+        let begins_before = matches!(from, DumpStart::At(from) if *from != begun.coordinates);
         Self {
             plans,
             tables: HashMap::new(),
             newer: Newer::default(),
             begun: begun.coordinates.clone(),
+            begins_before,
             file: begun.coordinates.file.to_string(),
             end: EndPosition::new(begun.coordinates.position),
         }
@@ -113,7 +117,7 @@ impl<'p> Scan<'p> {
         }
         match header.event_type {
             EventType::TABLE_MAP => self.table_map(event.body),
-            EventType::WRITE_ROWS_V1 | EventType::WRITE_ROWS => {
+            EventType::WRITE_ROWS_V1 | EventType::WRITE_ROWS if !self.is_before_begun() => {
                 self.rows(event)?;
                 Ok(None)
             }
@@ -191,6 +195,13 @@ impl<'p> Scan<'p> {
         Ok(())
     }
 
+    /// Whether the event that was taken in lies before the position: its rows are the table's.
+    fn is_before_begun(&self) -> bool {
+        self.begins_before
+            && *self.file == *self.begun.file
+            && self.end.get() <= self.begun.position
+    }
+
     fn place(&self) -> Place {
         let file = self.file.as_str().into();
         Place { coordinates: BinlogCoordinates { file, position: self.end.get() }, gtid: None }
@@ -212,5 +223,57 @@ impl Interest for Scan<'_> {
             EventType::TABLE_MAP | EventType::ROTATE | EventType::FORMAT_DESCRIPTION => true,
             _ => false,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        super::plan::tests::{described, plan},
+        *,
+    };
+    use crate::source::{
+        assembler::tests::script::{Log, OTHER, OUTBOX},
+        row::Value,
+    };
+
+    fn plans() -> [TablePlan; 1] {
+        let described = described(&[("id", "bigint", false)], &[("PRIMARY", "id", false)]);
+        [plan(None, &described).unwrap()]
+    }
+
+    /// Which of the ids below ten are found, of what is sent from `from` on, for a start begun at `begun`.
+    fn found(log: &Log, begun: &Position, from: &Position) -> Vec<i64> {
+        let plans = plans();
+        let mut scan = Scan::new(&plans, begun, &DumpStart::At(from.coordinates.clone()));
+        for event in log.serve(from) {
+            assert!(
+                scan.handle(&event.event()).unwrap().is_none(),
+                "the table map tells the columns"
+            );
+        }
+        let id = |id: i64| RowId::of("shop", "outbox", [Value::Int(id)].iter()).unwrap();
+        (0..10).filter(|row| scan.newer.contains(&id(*row))).collect()
+    }
+
+    #[test]
+    fn rows_inserted_into_outbox_tables_are_found_also_in_compressed_transactions() {
+        let mut log = Log::new(false);
+        log.transaction(&[(OTHER, &[(1, 3)]), (OUTBOX, &[(2, 3), (3, 3)])]);
+        log.rotate().compressed(&[(OUTBOX, &[(4, 3)]), (OTHER, &[(5, 3)])]);
+
+        assert_eq!(found(&log, &log.start(), &log.start()), [2, 3, 4]);
+    }
+
+    /// A position behind 4 GiB of its file cannot be asked for.
+    #[test]
+    fn rows_before_the_position_are_the_tables_where_the_file_is_sent_from_its_start() {
+        let mut log = Log::new(false);
+        log.transaction(&[(OUTBOX, &[(1, 3)])]).compressed(&[(OUTBOX, &[(2, 3)])]);
+        let mut begun = log.start();
+        begun.coordinates.position = log.position;
+        log.transaction(&[(OUTBOX, &[(3, 3)])]).rotate().transaction(&[(OUTBOX, &[(4, 3)])]);
+
+        assert_eq!(found(&log, &begun, &log.start()), [3, 4]);
     }
 }
