@@ -49,7 +49,7 @@ pub const KEYS: &[Key] = &[
     key("mysql.server_id", "a whole number from 1 to 4294967295"),
     key("mysql.start", "`earliest`, `latest`, `table`, `file:position` or a GTID set")
         .flag("--start"),
-    key("mysql.on_position_lost", "`halt` or `earliest`"),
+    key("mysql.on_position_lost", "`halt`, `earliest` or `table`"),
     key("mysql.heartbeat_interval", "a duration from `100ms` to `1h`"),
     key("mysql.connect_timeout", "a duration from `100ms` to `5m`"),
     key("mysql.tls.required", BOOLEAN),

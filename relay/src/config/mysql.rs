@@ -81,6 +81,9 @@ pub enum OnPositionLost {
     Halt,
     /// The oldest that there is, wherever that repeats nothing; halt where it could.
     Earliest,
+    /// A start from the outbox tables, in the same cases: what is in them is published, also what was
+    /// before; what was deleted from them is not.
+    Table,
 }
 
 fn default_heartbeat_interval() -> Duration {

@@ -23,7 +23,7 @@ pub(crate) use self::{
 };
 pub use self::{point::PointError, selection::SelectionError};
 use crate::{
-    config::Config,
+    config::{Config, OnPositionLost},
     position::{BinlogCoordinates, GtidSet, Position},
     source::{Bounds, PresentColumns, SourceError, binlog_files::BinlogFilesError},
 };
@@ -75,6 +75,7 @@ impl Range {
             file_begun: None,
             gtid_set: None,
             in_progress: None,
+            table_start: None,
         }
     }
 }
@@ -84,6 +85,8 @@ impl Range {
 pub(crate) fn aside(config: &mut Config, source: &str) {
     source.clone_into(&mut config.source);
     config.mysql.server_id = None;
+    // A range is read whole or not at all, and nothing beside it.
+    config.mysql.on_position_lost = OnPositionLost::Halt;
 }
 
 /// Where the names of columns come from that the binlog does not say.
@@ -92,5 +95,27 @@ pub(crate) fn present_columns(has_server: bool, trust_present: bool) -> PresentC
         (false, _) => PresentColumns::Unknown,
         (true, true) => PresentColumns::Trusted,
         (true, false) => PresentColumns::IfUnaltered,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroU32;
+
+    use super::*;
+    use crate::config::Flag;
+
+    #[test]
+    fn reader_aside_has_nothing_of_the_daemon_that_it_could_disturb_or_be_led_astray_by() {
+        let flags = [("--mysql", "mysql://u@h"), ("--kafka", "k:1")]
+            .map(|(flag, value)| Flag { flag, values: vec![value.to_owned()] });
+        let mut config = Config::load(None, [], &flags).unwrap();
+        config.mysql.server_id = NonZeroU32::new(7);
+        config.mysql.on_position_lost = OnPositionLost::Table;
+
+        aside(&mut config, "shop.replay");
+
+        assert_eq!((config.source.as_str(), config.mysql.server_id), ("shop.replay", None));
+        assert_eq!(config.mysql.on_position_lost, OnPositionLost::Halt);
     }
 }

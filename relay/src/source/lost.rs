@@ -88,7 +88,9 @@ pub(super) fn from_earliest(
         file_begun: None,
         gtid_set,
         in_progress,
-        table_start: None,
+        // What is not read of the tables yet is still there, and what is behind the position comes from
+        // the binlog, as much of it as there is.
+        table_start: position.table_start.clone(),
     })
 }
 
@@ -242,6 +244,18 @@ mod tests {
 
         assert!(in_progress("6"));
         assert!(!in_progress("4"));
+    }
+
+    #[test]
+    fn start_from_the_tables_that_is_not_finished_goes_on() {
+        let table_start = Some(crate::position::TableStart::default());
+        let position = Position { table_start, ..position("bin-log.000001:700", None) };
+        let wanted = position.coordinates.clone();
+        let error = StartError::FilePurged { wanted, oldest: "bin-log.000004".into() };
+
+        let start = from_earliest(&error, &position, &server("bin-log.000004", "1-5")).unwrap();
+
+        assert_eq!(start.table_start, position.table_start);
     }
 
     #[test]

@@ -121,7 +121,17 @@ impl Session {
 
     pub(crate) fn id(&mut self) -> String {
         self.next += 1;
-        format!("00000000-0000-4000-8000-{:012}", self.next)
+        Self::id_of(self.next)
+    }
+
+    /// The id of the row that was the `number`th to be asked for, from one on.
+    pub(crate) fn id_of(number: u32) -> String {
+        format!("00000000-0000-4000-8000-{number:012}")
+    }
+
+    /// The number of the next row.
+    pub(crate) fn upcoming(&self) -> u32 {
+        self.next + 1
     }
 
     /// One statement with so many rows that count as committed.

@@ -44,7 +44,9 @@ pub async fn preflight(config: &Config) -> Vec<Check> {
         let mut connection = Connection::open(&ConnectOptions::new(&config.mysql)).await?;
         let mut checks = run(&mut connection, &config.outbox).await?;
         checks.push(replicas::check(&mut connection, config.server_id()).await?);
-        checks.extend(table_start_checks(&mut connection, config).await?);
+        if table_start::is_configured(config) {
+            checks.extend(table_start_checks(&mut connection, config).await?);
+        }
         connection.close().await;
         Ok::<_, ConnectionError>(checks)
     };

@@ -1,11 +1,11 @@
-//! Can a start from the outbox tables be made? Asked only where one is about to be.
+//! Can a start from the outbox tables be made?
 
 use super::{
     Check,
     privileges::{self, Privileges},
 };
 use crate::{
-    config::{Config, StartPolicy},
+    config::{Config, OnPositionLost, StartPolicy},
     source::{
         mysql::{Connection, ConnectionError},
         server::ServerSettings,
@@ -13,14 +13,16 @@ use crate::{
     },
 };
 
-/// Nothing where the start is another one.
+/// Whether a relay of this configuration may ever make one.
+pub(super) fn is_configured(config: &Config) -> bool {
+    config.mysql.start == StartPolicy::Table
+        || config.mysql.on_position_lost == OnPositionLost::Table
+}
+
 pub(in crate::source) async fn checks(
     connection: &mut Connection,
     config: &Config,
 ) -> Result<Vec<Check>, ConnectionError> {
-    if config.mysql.start != StartPolicy::Table {
-        return Ok(Vec::new());
-    }
     let settings = ServerSettings::query(connection).await?;
     let names = settings.name_case();
     let mut checks = vec![lock(&privileges::query(connection, &settings).await?, &settings)];

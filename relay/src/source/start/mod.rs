@@ -37,26 +37,28 @@ pub async fn find_start(
     advice: &mut Advice,
 ) -> Result<(Position, ServerFacts), SourceError> {
     let mut connection = Connection::open(&ConnectOptions::new(&config.mysql)).await?;
-    let mut checks = preflight::run(&mut connection, &config.outbox).await?;
-    if checkpoint.is_none() {
-        checks.extend(preflight::table_start_checks(&mut connection, config).await?);
-    }
+    let checks = preflight::run(&mut connection, &config.outbox).await?;
     advice.give(&checks);
     preflight::ensure_fit(checks)?;
-    let mut server = ServerFacts::query(&mut connection).await?;
-    if checkpoint.is_none() && config.mysql.start == StartPolicy::Table {
-        settle_end(&mut connection, config, &mut server).await?;
-    }
+    let server = ServerFacts::query(&mut connection).await?;
     let probe = Probe::of(config);
     let found = find(&mut connection, config, &probe, checkpoint.clone(), &server).await;
-    let start = match (found, checkpoint) {
+    let mut start = match (found, checkpoint) {
         (Err(SourceError::Start(error)), Some(position)) => {
             let oldest_begun = probe.file_begun(&server.beginning().file).await?;
             let error = lost::diagnose(error, &position, &server, oldest_begun);
-            go_on(config.mysql.on_position_lost, error, &position, &server)?
+            go_on(&mut connection, config, error, &position, &server).await?
         }
         (found, _) => found?,
     };
+    // A start from the tables stands still for as long as they take: another file may have got the name
+    // by then.
+    if start.table_start.is_some()
+        && start.file_begun.is_none()
+        && start.server_uuid == server.server_uuid
+    {
+        start.file_begun = probe.file_begun(&start.coordinates.file).await?;
+    }
     connection.close().await;
     Ok((start, server))
 }
@@ -77,6 +79,9 @@ async fn find(
     server: &ServerFacts,
 ) -> Result<Position, SourceError> {
     let is_first = checkpoint.is_none();
+    if is_first && config.mysql.start == StartPolicy::Table {
+        return from_tables(connection, config, server).await;
+    }
     let start = resolve(checkpoint, &config.mysql.start, server)?;
     if is_first && config.mysql.start == StartPolicy::Earliest && is_by_gtids(&start, server) {
         ensure_gtids_from(connection, &start.coordinates, server).await?;
@@ -97,36 +102,51 @@ pub(crate) async fn ensure_resumes(
 }
 
 /// Goes on behind what is lost, if that was asked for and can be right.
-fn go_on(
-    policy: OnPositionLost,
+async fn go_on(
+    connection: &mut Connection,
+    config: &Config,
     error: StartError,
     position: &Position,
     server: &ServerFacts,
-) -> Result<Position, StartError> {
-    let start = match policy {
-        OnPositionLost::Halt => None,
-        OnPositionLost::Earliest => lost::from_earliest(&error, position, server),
-    };
-    let Some(start) = start else { return Err(error) };
-    error!(
-        lost = %error,
-        start = %start.coordinates,
-        "going on with the oldest that the source has, as mysql.on_position_lost says; what lies \
-         between is not published"
-    );
-    Ok(start)
+) -> Result<Position, SourceError> {
+    // Where it is not certain that this is the right server, its tables are as wrong as its binlog.
+    let earliest = lost::from_earliest(&error, position, server);
+    match (config.mysql.on_position_lost, earliest) {
+        (OnPositionLost::Halt, _) | (_, None) => Err(error.into()),
+        (OnPositionLost::Earliest, Some(start)) => {
+            error!(
+                lost = %error,
+                start = %start.coordinates,
+                "going on with the oldest that the source has, as mysql.on_position_lost says; what \
+                 lies between is not published"
+            );
+            Ok(start)
+        }
+        (OnPositionLost::Table, Some(_)) => {
+            let start = from_tables(connection, config, server).await?;
+            error!(
+                lost = %error,
+                start = %start.coordinates,
+                "starting from the outbox tables, as mysql.on_position_lost says; every row in them is \
+                 published, also those that were before; rows that were deleted from them are not"
+            );
+            Ok(start)
+        }
+    }
 }
 
-/// Before a start from the tables is begun: makes the end of the binlog a place before which everything is
-/// in the tables. With GTIDs their set is such a place.
-async fn settle_end(
+/// Begins a start from the tables, at a place before which everything is in the tables. With GTIDs their set
+/// is such a place; without them the end of the binlog has to be made one.
+async fn from_tables(
     connection: &mut Connection,
     config: &Config,
-    server: &mut ServerFacts,
-) -> Result<(), SourceError> {
+    server: &ServerFacts,
+) -> Result<Position, SourceError> {
+    preflight::ensure_fit(preflight::table_start_checks(connection, config).await?)?;
+    let mut server = server.clone();
     if server.gtids.is_none() {
         let names = server.settings.name_case();
         server.end = table_start::settled_end(connection, &config.outbox, names).await?;
     }
-    Ok(())
+    Ok(resolve(None, &StartPolicy::Table, &server)?)
 }

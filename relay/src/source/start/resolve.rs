@@ -54,7 +54,7 @@ fn first_start(policy: &StartPolicy, server: &ServerFacts) -> Result<Position, S
         StartPolicy::Earliest => {
             (server.beginning(), server.gtids.as_ref().map(|gtids| gtids.purged.clone()))
         }
-        // Of a server without GTIDs the end is settled: see [`settle_end`].
+        // Of a server without GTIDs the end was settled before.
         StartPolicy::Latest | StartPolicy::Table => {
             (server.end.clone(), server.gtids.as_ref().map(|gtids| gtids.executed.clone()))
         }
