@@ -9,15 +9,15 @@ use serde_json::Value;
 
 use crate::stack::{Stack, assert_says};
 
-const PASSWORD: &str = "pass-that-nobody-reads";
+pub(crate) const PASSWORD: &str = "pass-that-nobody-reads";
 
 /// The rows of one `rowpost check --format json`.
-struct Checked {
-    code: Option<i32>,
+pub(crate) struct Checked {
+    pub(crate) code: Option<i32>,
     rows: Vec<Value>,
 }
 
-async fn check(config: &RelayConfig) -> Result<Checked> {
+pub(crate) async fn check(config: &RelayConfig) -> Result<Checked> {
     let said = rowpost_with(config, &["check", "--format", "json"]).await?;
     ensure!(!said.stdout.contains(PASSWORD) && !said.stderr.contains(PASSWORD), "{said:?}");
     let rows = serde_json::from_str(&said.stdout).with_context(|| format!("{said:?}"))?;
@@ -27,7 +27,7 @@ async fn check(config: &RelayConfig) -> Result<Checked> {
 impl Checked {
     /// One of the rows of this name is `verdict`, and says all of this.
     #[track_caller]
-    fn has(&self, verdict: &str, name: &str, parts: &[&str]) {
+    pub(crate) fn has(&self, verdict: &str, name: &str, parts: &[&str]) {
         let says = |row: &Value| {
             let text = format!("{} {}", row["actual"], row["repair"]);
             row["name"] == name
@@ -38,7 +38,7 @@ impl Checked {
     }
 
     /// The names of what is not well, in order, each once.
-    fn names(&self, verdict: &str) -> Vec<&str> {
+    pub(crate) fn names(&self, verdict: &str) -> Vec<&str> {
         let is_so = |row: &&Value| row["verdict"] == verdict;
         let mut names: Vec<_> =
             self.rows.iter().filter(is_so).filter_map(|row| row["name"].as_str()).collect();

@@ -4,15 +4,19 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use rowpost_tests::{
-    Ledger, MysqlServer, Random, Relay, Setup, WriterOptions, Writers, eventually, ledger::Outcome,
-    needs, outbox, relay::RelayConfig,
+    Ledger, MysqlServer, Random, Relay, Setup, WriterOptions, Writers, eventually,
+    ledger::{Outcome, Reader},
+    needs, outbox,
+    relay::RelayConfig,
 };
 
 use crate::{
     case::Case,
-    consumer::Record,
+    check::{PASSWORD, check},
+    consumer::{self, Record},
+    position_set::{assert_ended, set},
+    position_show::show,
     stack::{LONG, Stack, assert_says, halts},
-    starting::end_of_binlog,
 };
 
 const READING: &str = "reading the outbox tables";
@@ -23,61 +27,66 @@ fn from_table(mut config: RelayConfig) -> RelayConfig {
     config
 }
 
-/// So that a start takes some seconds and kills and deletions meet it.
+/// So that a start takes two seconds, and stops, kills and deletions meet it: what is in flight waits for
+/// the next commit, and nothing is read meanwhile.
 fn slowly(mut config: RelayConfig) -> RelayConfig {
     config
-        .set("publish.batch_records_max", 200)
         .set_text("limits.chunk_bytes_max", "64KiB")
         .set_text("limits.in_flight_bytes_max", "128KiB")
-        .set_text("publish.commit_spacing", "30ms");
+        .set_text("publish.commit_spacing", "150ms");
     config
-}
-
-/// What was written up to now is in the tables only.
-async fn forget_binlog(mysql: &MysqlServer) -> Result<()> {
-    mysql.exec("flush binary logs").await?;
-    let (end, _) = end_of_binlog(mysql).await?;
-    let (file, _) = end.split_once(':').context("coordinates")?;
-    mysql.exec(format!("purge binary logs to '{file}'")).await
 }
 
 async fn says(relay: &Relay, text: &str) {
     eventually(text, LONG, async || Ok::<_, anyhow::Error>(relay.log_text()?.contains(text))).await;
 }
 
-async fn written(writers: &Writers, rows: u64) {
-    eventually("rows are written", LONG, async || {
-        Ok::<_, anyhow::Error>(writers.committed() >= rows)
-    })
-    .await;
+/// Rows in a table, and writers that write more: ids ascend within each key only, so what is written
+/// meanwhile falls between the rows that are there.
+struct Scene {
+    stack: Stack<&'static MysqlServer>,
+    writers: Writers,
+    reader: Reader,
 }
 
-/// Ids ascend within each key only: what is written meanwhile falls between the rows that are there. And
-/// all of them are deleted again and again while they are read.
-async fn rows_before_and_during_the_start_come_once(setup: Setup) -> Result<()> {
-    let stack = Stack::start(setup, "table_start").await?;
-    let mut random = Random::from_environment();
-    let options = WriterOptions {
-        rows_per_transaction: 50,
-        rows_per_second: Some(1_000.0),
-        ..stack.writers()
-    };
-    let writers = Writers::start(&stack.mysql, &options, &mut random)?;
-    let reader = stack.reader(writers.run())?;
-    written(&writers, 8_000).await;
-    forget_binlog(&stack.mysql).await?;
+impl Scene {
+    async fn new(setup: Setup, name: &str) -> Result<Self> {
+        const ROWS_BEFORE: u64 = 3_000;
+        let stack = Stack::shared(setup, name).await?;
+        let options = WriterOptions {
+            rows_per_transaction: 25,
+            rows_per_second: Some(1_500.0),
+            ..stack.writers()
+        };
+        let writers = Writers::start(stack.mysql, &options, &mut Random::from_environment())?;
+        let reader = stack.reader(writers.run())?;
+        let scene = Self { stack, writers, reader };
+        scene.written(ROWS_BEFORE).await;
+        Ok(scene)
+    }
 
-    let relay = Relay::start(slowly(from_table(stack.config()?))).await?;
+    async fn written(&self, rows: u64) {
+        let is_written = async || Ok::<_, anyhow::Error>(self.writers.committed() >= rows);
+        eventually("rows are written", LONG, is_written).await;
+    }
+}
+
+/// All rows are deleted again and again while they are read.
+async fn rows_before_and_during_the_start_come_once(setup: Setup) -> Result<()> {
+    let scene = Scene::new(setup, "table_start").await?;
+
+    let relay = Relay::start(slowly(from_table(scene.stack.config()?))).await?;
     says(&relay, READING).await;
-    let before = writers.committed();
-    let delete = format!("delete from `{}`.outbox", stack.database);
+    let before = scene.writers.committed();
+    let delete = format!("delete from `{}`.outbox", scene.stack.database);
     while !relay.log_text()?.contains(READ) {
-        stack.mysql.exec(&delete).await?;
+        scene.stack.mysql.exec(&delete).await?;
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    let during = writers.committed() - before;
-    written(&writers, before + during + 1_000).await;
+    let during = scene.writers.committed() - before;
+    scene.written(before + during + 200).await;
 
+    let Scene { writers, reader, .. } = scene;
     let ledger = writers.stop().await?;
     assert!(during > 100, "the start met no writes: this run proves nothing");
     reader.complete_within(LONG, &ledger).await
@@ -97,21 +106,11 @@ async fn rows_before_and_during_the_start_come_once_from_the_reference_server() 
 
 /// Killed with SIGKILL at random moments of the start, while rows are written.
 async fn kills_in_the_middle_of_the_start_lose_and_double_nothing(setup: Setup) -> Result<()> {
-    const KILLS_MIN: usize = 3;
-    const KILLS_MAX: usize = 8;
-    let stack = Stack::start(setup, "table_kills").await?;
+    const KILLS: usize = 2;
+    let scene = Scene::new(setup, "table_kills").await?;
     let mut random = Random::from_environment();
-    let options = WriterOptions {
-        rows_per_transaction: 50,
-        rows_per_second: Some(1_000.0),
-        ..stack.writers()
-    };
-    let writers = Writers::start(&stack.mysql, &options, &mut random)?;
-    let reader = stack.reader(writers.run())?;
-    written(&writers, 8_000).await;
-    forget_binlog(&stack.mysql).await?;
 
-    let mut relay = Relay::start(slowly(from_table(stack.config()?))).await?;
+    let mut relay = Relay::start(slowly(from_table(scene.stack.config()?))).await?;
     let mut kills = 0;
     loop {
         // The life's own line: those before it said it too.
@@ -121,8 +120,8 @@ async fn kills_in_the_middle_of_the_start_lose_and_double_nothing(setup: Setup) 
             Ok::<_, anyhow::Error>(log.matches(READING).count() >= lives || log.contains(READ))
         })
         .await;
-        tokio::time::sleep(Duration::from_millis(u64::from(random.below(600)))).await;
-        if kills == KILLS_MAX || relay.log_text()?.contains(READ) {
+        tokio::time::sleep(Duration::from_millis(u64::from(random.below(500)))).await;
+        if kills == KILLS || relay.log_text()?.contains(READ) {
             break;
         }
         relay.kill9()?;
@@ -130,10 +129,11 @@ async fn kills_in_the_middle_of_the_start_lose_and_double_nothing(setup: Setup) 
         relay.start_again()?;
     }
 
+    let Scene { writers, reader, .. } = scene;
     let ledger = writers.stop().await?;
     reader.complete_within(LONG, &ledger).await?;
     eprintln!("{kills} kills in the middle, {} rows", ledger.committed());
-    assert!(kills >= KILLS_MIN, "{kills} kills hit the start: this run proves nothing");
+    assert!(kills == KILLS, "{kills} kills hit the start: this run proves nothing");
     Ok(())
 }
 
@@ -151,27 +151,79 @@ async fn kills_in_the_middle_of_a_start_from_tables_of_the_reference_server_lose
     kills_in_the_middle_of_the_start_lose_and_double_nothing(Setup::Reference).await
 }
 
-/// 200,000 rows, some 60 MB of records and twice that in memory, are never in memory at once.
+/// Two tables that one pattern means, stopped with SIGTERM in the middle of the second. The next start goes
+/// on there, and leaves to the binlog what was inserted since, also where it would come first.
+#[tokio::test(flavor = "multi_thread")]
+async fn start_that_is_stopped_goes_on_in_the_table_where_it_was() -> Result<()> {
+    const ROWS: usize = 40;
+    const FIRST: usize = 3;
+    needs!(Setup::Current.tier());
+    let case = Case::shared(Setup::Current, "table_two").await?;
+    let mut session = case.session().await?;
+    session.run("create table a_outbox like outbox").await?;
+    // Two rows of this size fill a chunk.
+    for _ in 0..ROWS {
+        session.insert_long(25_000).await?;
+    }
+    let first: Vec<_> = session.ids.split_off(ROWS - FIRST);
+    let named = format!("where id in ('{}')", first.join("','"));
+    session.run(format!("insert into a_outbox select * from outbox {named}")).await?;
+    session.run(format!("delete from outbox {named}")).await?;
+    session.ids.splice(0..0, first);
+    let mut config = slowly(from_table(case.config()?));
+    config.set("outbox", format!("[{{ table = '{}.*outbox' }}]", case.database));
+
+    let mut relay = Relay::start(config.clone()).await?;
+    case.records(FIRST + 1).await?;
+    assert_eq!(relay.terminate(LONG).await?.code(), Some(0));
+    let out = consumer::read_now(case.kafka, &case.topic()).await?.len();
+    assert!(out < ROWS, "all rows were out: this run proves nothing");
+    let log = relay.log_text()?;
+    assert_says(&log, &["stopped, everything that was read is committed"]);
+    let position = &show(&config).await?["checkpoint"]["position"];
+    assert_eq!(position["table_start"]["rows"], out, "{position}");
+    assert!(position["file_begun"].is_u64(), "the file is told from another one: {position}");
+    let moved = set(&config, &["latest"]).await?;
+    assert_ended(&moved, 64, &["FROM TABLES", "the others are left out", "--yes"]);
+    let late = session.id();
+    let kind = &case.database;
+    session
+        .run(format!(
+            "insert into a_outbox (id, aggregatetype, aggregateid, type, payload) \
+             values ('{late}','{kind}','k','Placed','1')"
+        ))
+        .await?;
+    session.ids.push(late);
+    relay.start_again()?;
+
+    case.expect(&mut session).await?;
+    let log = relay.log_text()?;
+    let again = log.lines().rfind(|line| line.contains(READING)).context("it reads again")?;
+    let rows_out = format!("rows_out={out}");
+    assert_says(again, &["tables=1", &rows_out]);
+    Ok(())
+}
+
+/// 40,000 rows, some 60 MB of records and twice that in memory, are never in memory at once.
 #[tokio::test(flavor = "multi_thread")]
 async fn large_table_is_read_in_bounded_memory() -> Result<()> {
-    const ROWS: u32 = 200_000;
+    const ROWS: u32 = 40_000;
     const ROWS_PER_STATEMENT: u32 = 2_000;
     const RESIDENT_BYTES_MAX: u64 = 112 << 20;
     needs!(Setup::Current.tier());
-    let stack = Stack::start(Setup::Current, "table_large").await?;
+    let stack = Stack::shared(Setup::Current, "table_large").await?;
     let mut ledger = Ledger::new(Random::from_environment().draw());
     for first in (0..ROWS).step_by(ROWS_PER_STATEMENT as usize) {
         let values: Vec<String> = (first..first + ROWS_PER_STATEMENT)
             .map(|row| {
                 let event = ledger.record(row % 64, Outcome::Committed);
-                outbox::values(event, &stack.database, 250)
+                outbox::values(event, &stack.database, 1_500)
             })
             .collect();
         let insert = "insert into outbox (id, aggregatetype, aggregateid, type, payload) values";
         let statement = format!("use `{}`; {insert} {}", stack.database, values.join(","));
         stack.mysql.exec(statement).await?;
     }
-    forget_binlog(&stack.mysql).await?;
 
     let reader = stack.reader(ledger.run())?;
     let relay = Relay::start(from_table(stack.config()?)).await?;
@@ -221,6 +273,26 @@ async fn rows_come_in_the_configured_order_from_the_reference_server() -> Result
     rows_come_in_the_configured_order(Setup::Reference).await
 }
 
+/// Without GTIDs nothing else tells where its rows will stand in the binlog.
+#[tokio::test(flavor = "multi_thread")]
+async fn open_transaction_is_waited_for_without_gtids() -> Result<()> {
+    needs!(Setup::Reference.tier());
+    let case = Case::shared(Setup::Reference, "table_open").await?;
+    let mut session = case.session().await?;
+    session.insert(2).await?;
+    session.run("begin").await?;
+    session.insert(1).await?;
+
+    let relay = Relay::start(from_table(case.config()?)).await?;
+    says(&relay, "has been open for a second").await;
+    let log = relay.log_text()?;
+    assert!(!log.contains(READING), "it has begun: {log}");
+    session.run("commit").await?;
+
+    case.expect(&mut session).await?;
+    Ok(())
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn table_that_cannot_be_read_in_order_is_refused_before_anything_is_published() -> Result<()>
 {
@@ -243,33 +315,54 @@ async fn table_that_cannot_be_read_in_order_is_refused_before_anything_is_publis
     Ok(())
 }
 
-/// The least that is needed: with GTIDs SELECT, without them LOCK TABLES too.
+/// With GTIDs SELECT is enough, without them LOCK TABLES is needed too; `check` says so, and looks at the order.
 #[tokio::test(flavor = "multi_thread")]
-async fn lock_tables_is_needed_without_gtids_only() -> Result<()> {
+async fn check_tells_what_a_start_from_tables_lacks() -> Result<()> {
     needs!(Setup::Current.tier(), Setup::Reference.tier());
     for setup in [Setup::Current, Setup::Reference] {
-        let stack = Stack::start(setup, "table_account").await?;
-        let case = Case::on(&stack.mysql, "table_account").await?;
-        outbox::create_account(case.mysql, &case.database).await?;
+        let case = Case::shared(setup, "table_account").await?;
+        let name = &case.database;
         let mut session = case.session().await?;
         session.insert(3).await?;
-        let mut config = from_table(case.config()?);
-        config.set_text("mysql.url", &case.mysql.url_as("rowpost", "rowpost")?);
-        if setup == Setup::Current {
-            config
-                .set("mysql.tls.required", true)
-                .set("mysql.tls.skip_hostname_verification", true);
-            let data: String = case.mysql.value("select @@datadir").await?;
-            config.set_text("mysql.tls.ca", &format!("{data}ca.pem"));
+        case.mysql.create_account(name, PASSWORD, "").await?;
+        for grant in ["replication slave on *.*", "replication client on *.*"] {
+            case.mysql.exec(format!("grant {grant} to {name}")).await?;
         }
+        let mut config = from_table(case.config()?);
+        config.set_text("mysql.url", &case.mysql.url_as(name, PASSWORD)?);
+        // All of the server: what the account does not see is not looked at.
+        case.mysql.exec(format!("grant insert on {name}.outbox to {name}")).await?;
+        let row = format!("start from {name}.outbox");
+
+        let checked = check(&config).await?;
+        assert_eq!(checked.code, Some(69));
+        checked.has(
+            "failed",
+            &row,
+            &["SELECT command denied", "grant select on the outbox tables"],
+        );
+        case.mysql.exec(format!("grant select on {name}.outbox to {name}")).await?;
         if setup == Setup::Reference {
+            let checked = check(&config).await?;
+            assert_eq!(checked.code, Some(69));
+            checked.has(
+                "failed",
+                "privilege LOCK TABLES",
+                &["not granted", "grant lock tables on"],
+            );
             let (code, log) = halts(config.clone()).await?;
             assert_eq!(code, Some(69), "{log}");
             assert_says(&log, &["grant lock tables on"]);
-            let grant = format!("grant lock tables on `{}`.* to 'rowpost'@'%'", case.database);
-            case.mysql.exec(grant).await?;
+            case.mysql.exec(format!("grant lock tables on {name}.* to {name}")).await?;
         }
 
+        let checked = check(&config).await?;
+        assert_eq!((checked.code, checked.names("failed")), (Some(0), vec![]));
+        checked.has("ok", &row, &["rows are read in their order"]);
+        config.set("outbox", format!("[{{ table = '{name}.outbox', start_order = 'nope' }}]"));
+        let misordered = check(&config).await?;
+        misordered.has("failed", &row, &["no usable order", "it has no such column"]);
+        config.set("outbox", format!("[{{ table = '{name}.outbox' }}]"));
         let _relay = case.relay_with(config).await?;
         case.expect(&mut session).await?;
     }
