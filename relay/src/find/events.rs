@@ -211,6 +211,7 @@ pub(super) mod tests {
                 file_begun: None,
                 gtids: None,
                 in_progress: part.map(|outbox_rows| InProgress { gtid: None, outbox_rows }),
+                table_start: None,
             },
             bytes: 0,
             commit_timestamp_us: 5_000_000,

@@ -197,6 +197,7 @@ mod tests {
             file_begun: None,
             gtid_set: gtids.map(|numbers| format!("{UUID}:{numbers}").parse().unwrap()),
             in_progress: rows_out.map(|outbox_rows| InProgress { gtid: None, outbox_rows }),
+            table_start: None,
         }
     }
 

@@ -91,6 +91,7 @@ impl Chunks {
                 table_start,
             },
             commit_timestamp_us: self.read_as_of_us,
+            transaction: None,
             permit: None,
         }
     }
