@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! customers ─POST─▶ order ─▶ relay ─▶ inventory ─▶ relay ─▶ payment ─▶ gateway
+//!                     └────▶ relay ─▶ view in DynamoDB
 //!    every tenth is refused by the gateway; some want what is sold out
 //! ```
 
@@ -18,8 +19,8 @@ use super::{
     track::Latencies,
 };
 use crate::{
-    KafkaBroker, MysqlServer, Setup,
-    shop::{Ended, Order, Shop, Style, Variables},
+    DynamodbStore, KafkaBroker, MysqlServer, Setup, eventually,
+    shop::{Ended, LONG, Order, Shop, Style, Variables},
 };
 
 const ORDERS: u32 = 100;
@@ -28,6 +29,10 @@ const CUSTOMERS: usize = 10;
 
 /// Customers of this name have no credit.
 const REFUSED: &str = "Nobody";
+/// As all orders of the harness have it.
+const CUSTOMER: &str = "user";
+/// The view's table.
+const VIEW: &str = "demo-order";
 const PRICE: i32 = 30_000;
 const PLENTY: i32 = 1_000;
 /// Fewer than are wanted of it.
@@ -109,23 +114,25 @@ pub(super) async fn show(run: &Run) -> Result<(Option<Shop>, bool)> {
         say("\nThe shop needs MySQL 8.0 or newer (skip locked): left out.");
         return Ok((None, true));
     }
+    let view = DynamodbStore::start().await?;
+    let settings = Variables::from([("order", view.variables(VIEW))]);
     // They live as long as the program.
     let mysql = MysqlServer::at(run.servers.setup, run.servers.mysql_url.clone()).await?;
     let kafka = KafkaBroker::at(run.servers.kafka.clone());
     let (mysql, kafka) = (Box::leak(Box::new(mysql)), Box::leak(Box::new(kafka)));
-    let mut shop = Shop::start_on(mysql, kafka, "demo", *first, &Variables::new()).await?;
+    let mut shop = Shop::start_on(mysql, kafka, "demo", *first, &settings).await?;
     shop.behave(json!({ "refuse_name": REFUSED })).await?;
     let mut is_good = true;
     for (number, style) in run.styles.iter().enumerate() {
         if number > 0 {
             shop.change_style(*style).await?;
         }
-        is_good &= in_style(&shop, *style).await?;
+        is_good &= in_style(&shop, *style, &view).await?;
     }
     Ok((Some(shop), is_good))
 }
 
-async fn in_style(shop: &Shop, style: Style) -> Result<bool> {
+async fn in_style(shop: &Shop, style: Style, view: &DynamodbStore) -> Result<bool> {
     let who_leads = match style {
         Style::Choreography => "choreography: each service tells the next",
         Style::Orchestration => "orchestration: the order service tells each",
@@ -164,7 +171,25 @@ async fn in_style(shop: &Shop, style: Style) -> Result<bool> {
     let refused = placed.iter().find(|(wish, _)| *wish == Wish::Unpaid);
     let (_, refused) = refused.context("no order was refused")?;
     tell(shop, style, refused).await?;
+    for (_, id) in &placed {
+        viewed(view, id, shop.ended(id).await).await;
+    }
+    say("  the view in DynamoDB says of each order what MySQL says");
     Ok(judge(shop, style, &ends, [(plenty, PLENTY), (few, FEW)]).await)
+}
+
+/// Until the view has the order's end, which comes to it over Kafka.
+async fn viewed(view: &DynamodbStore, id: &str, ended: Ended) {
+    let status = match ended {
+        Ended::Complete => "ORDER_COMPLETE",
+        Ended::Cancelled => "ORDER_CANCEL",
+    };
+    eventually(&format!("the view says that {id} is {status}"), LONG, async || {
+        let item = view.item(VIEW, id, CUSTOMER).await?;
+        let seen = item.as_ref().and_then(|item| item.get("status"));
+        Ok::<_, anyhow::Error>(seen.is_some_and(|seen| seen == status))
+    })
+    .await;
 }
 
 /// The saga of one order that the gateway has refused, step by step.

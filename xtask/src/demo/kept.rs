@@ -69,7 +69,7 @@ pub(super) fn addresses(stack: &Stack) -> Result<Addresses> {
 
 /// The servers, as the demo's run wants to hear of them.
 pub(super) fn arguments(addresses: &Addresses) -> [String; 3] {
-    let Addresses { mysql_version, mysql_url, kafka_bootstrap } = addresses;
+    let Addresses { mysql_version, mysql_url, kafka_bootstrap, .. } = addresses;
     [
         format!("--mysql={mysql_version}"),
         format!("--mysql-url={mysql_url}"),
@@ -104,12 +104,16 @@ pub(super) fn leave(stack: &Stack, addresses: &Addresses) -> Result<()> {
     let address = mysql_url.rsplit('@').next().unwrap_or_default().trim_end_matches('/');
     let (mysql_host, mysql_port) = address.split_once(':').unwrap_or((address, "3306"));
     let password = if mysql_url.contains("root:root@") { " -proot" } else { "" };
+    let dynamodb = addresses.dynamodb_endpoint.as_ref();
+    let dynamodb =
+        dynamodb.map(|endpoint| format!("  DynamoDB  {endpoint}   the view of the orders\n"));
+    let dynamodb = dynamodb.unwrap_or_default();
     println!(
         "
 Everything goes on running:
   MySQL     {mysql_url}   table demo.outbox
   Kafka     {kafka_bootstrap}   topic outbox.event.order
-{running}
+{dynamodb}{running}
 Insert a row by hand and see it arrive:
   cargo xtask demo insert --key order-42 --type OrderPlaced --payload '{{\"total\": 7}}'
 or with a client of your own:

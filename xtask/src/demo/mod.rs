@@ -35,6 +35,9 @@ use self::{
 };
 use crate::stack::{Addresses, Engine, Request, Stack};
 
+/// Names a store that is there already, as for the tests.
+const DYNAMODB_VARIABLE: &str = "ROWPOST_TEST_DYNAMODB";
+
 const STYLES: [&str; 2] = ["choreography", "orchestration"];
 
 #[derive(Debug, Args)]
@@ -133,7 +136,7 @@ impl Run {
             (false, false) => None,
         };
         let flags = if self.reference_flags { Flags::Reference } else { Flags::Compose };
-        Request { engine, version: self.mysql, flags, with_kafka: true }
+        Request { engine, version: self.mysql, flags, with_kafka: true, with_dynamodb: true }
     }
 }
 
@@ -173,6 +176,9 @@ fn story(
     }
     if run.keep {
         demo.arg("--keep-in").arg(stack.directory());
+    }
+    if let Some(endpoint) = &addresses.dynamodb_endpoint {
+        demo.env(DYNAMODB_VARIABLE, endpoint);
     }
     // The services lie beside the relay.
     demo.env(BINARY_VARIABLE, &programs.relay);

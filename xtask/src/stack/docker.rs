@@ -23,7 +23,12 @@ use crate::cargo;
 
 const SETTLE: Duration = Duration::from_millis(300);
 
-const SERVICES: [&str; 2] = ["mysql", "kafka"];
+/// Those of docker-compose.yml that a request needs.
+fn services(request: &Request) -> impl Iterator<Item = &'static str> {
+    let kafka = request.with_kafka.then_some("kafka");
+    let dynamodb = request.with_dynamodb.then_some("dynamodb");
+    ["mysql"].into_iter().chain(kafka).chain(dynamodb)
+}
 
 /// What docker-compose.yml cannot give of a request. It has GTIDs, so it will do for both kinds of them.
 pub(super) fn lacks(request: &Request) -> Option<&'static str> {
@@ -35,15 +40,16 @@ pub(super) fn lacks(request: &Request) -> Option<&'static str> {
 }
 
 /// Why Docker cannot be used here; `Ok` if it can. Pulls images that are not there yet.
-pub(super) fn availability(directory: &Path) -> Result<()> {
+pub(super) fn availability(directory: &Path, request: &Request) -> Result<()> {
     if !cargo::workspace().join("docker-compose.yml").exists() {
         bail!("there is no docker-compose.yml");
     }
     succeeds(Command::new("docker").arg("info")).context("no Docker engine answers")?;
     succeeds(Command::new("docker").args(["compose", "version"]))
         .context("Docker has no compose plug-in")?;
-    let mut config = compose("availability", &Docker { mysql_port: 0, kafka_port: 0 });
-    let images = command::output(config.args(["config", "--images"]).args(SERVICES))?;
+    let ports = Docker { mysql_port: 0, kafka_port: 0, dynamodb_port: None };
+    let mut config = compose("availability", &ports);
+    let images = command::output(config.args(["config", "--images"]).args(services(request)))?;
     for image in images.lines() {
         let is_there = succeeds(Command::new("docker").args(["image", "inspect", image])).is_ok();
         if !is_there {
@@ -66,14 +72,17 @@ pub(super) fn up(name: &str, directory: &Path, request: &Request) -> Result<()> 
     let mut state = State::load(directory)?;
     let ports = match &state.docker {
         Some(ports) => ports.clone(),
-        None => Docker { mysql_port: ports::free()?, kafka_port: ports::free()? },
+        None => Docker {
+            mysql_port: ports::free()?,
+            kafka_port: ports::free()?,
+            dynamodb_port: request.with_dynamodb.then(ports::free).transpose()?,
+        },
     };
     state.docker = Some(ports.clone());
     // ORDER: the ports are known before anything uses them.
     state.store(directory)?;
-    let services = SERVICES.iter().filter(|service| request.with_kafka || **service == "mysql");
     let mut up = compose(name, &ports);
-    up.args(["up", "--detach", "--wait"]).args(services);
+    up.args(["up", "--detach", "--wait"]).args(services(request));
     progress::step("docker compose up", None, |_| {
         command::run(&mut up, &directory.join("compose.log"))
     })
@@ -118,6 +127,7 @@ fn compose(name: &str, ports: &Docker) -> Command {
         .current_dir(cargo::workspace())
         .env("ROWPOST_MYSQL_PORT", ports.mysql_port.to_string())
         .env("ROWPOST_KAFKA_PORT", ports.kafka_port.to_string())
+        .env("ROWPOST_DYNAMODB_PORT", ports.dynamodb_port.unwrap_or_default().to_string())
         .stdin(Stdio::null())
         .process_group(0);
     command

@@ -75,6 +75,7 @@ impl Up {
             version: Some(self.mysql),
             flags: if self.reference_flags { Flags::Reference } else { Flags::Gtid },
             with_kafka: !self.no_kafka,
+            with_dynamodb: false,
         }
     }
 }

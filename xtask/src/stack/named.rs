@@ -35,6 +35,8 @@ pub(crate) struct Request {
     pub(crate) version: Option<Version>,
     pub(crate) flags: Flags,
     pub(crate) with_kafka: bool,
+    /// For the shop.
+    pub(crate) with_dynamodb: bool,
 }
 
 pub(crate) struct Stack {
@@ -130,7 +132,7 @@ impl Stack {
             (Some(Engine::Native), _) => "asked for".to_owned(),
             (Some(Engine::Docker), Some(lack)) => bail!("{lack}; leave --docker out for it"),
             (None, Some(lack)) => lack.to_owned(),
-            (engine, None) => match docker::availability(&self.directory) {
+            (engine, None) => match docker::availability(&self.directory, request) {
                 Ok(()) => {
                     eprintln!("using Docker: an engine answers and the images are there");
                     return Ok(Engine::Docker);

@@ -5,7 +5,7 @@ use std::{path::Path, thread, time::Duration};
 use anyhow::{Result, anyhow, bail};
 use rowpost_servers::{
     cache::Cache,
-    kafka,
+    dynamodb, kafka,
     mysql::{self, Options, Version},
     ports,
     process::{Lifetime, ProcessId, Stopped},
@@ -15,7 +15,7 @@ use rowpost_servers::{
 
 use super::{
     named::Request,
-    state::{Kafka, Mysql, Program, State},
+    state::{Dynamodb, Kafka, Mysql, Program, State},
 };
 
 /// How long a server may take to stop by itself.
@@ -33,6 +33,7 @@ pub(super) fn up(
     let options = Options { version, flags: request.flags, extra: Vec::new() };
     let mysql = mysql_to_start(&mut state, &options)?;
     let kafka = if request.with_kafka { kafka_to_start(&mut state)? } else { None };
+    let dynamodb = if request.with_dynamodb { dynamodb_to_start(&mut state)? } else { None };
     // ORDER: the ports are known before anything uses them, so that a run that is cut short is
     // taken up with the same ones.
     state.store(directory)?;
@@ -46,23 +47,33 @@ pub(super) fn up(
             kafka::plan(cache, role, &options, &directory.join("kafka"), &ports)
         })
         .transpose()?;
+    let dynamodb = dynamodb
+        .map(|port| dynamodb::plan(cache, &directory.join("dynamodb"), port))
+        .transpose()?;
     let what = format!("starting MySQL {version} and Kafka");
-    let (mysql, kafka) = progress::step(&what, None, |_| {
+    let (mysql, kafka, dynamodb) = progress::step(&what, None, |_| {
         Ok(thread::scope(|scope| {
-            let kafka = scope.spawn(|| start(kafka, lifetime));
+            let [kafka, dynamodb] =
+                [kafka, dynamodb].map(|plan| scope.spawn(move || start(plan, lifetime)));
             let mysql = start(mysql, lifetime);
-            (mysql, kafka.join().unwrap_or_else(|_| Err(anyhow!("the start panicked"))))
+            let [kafka, dynamodb] = [kafka, dynamodb].map(|starting| {
+                starting.join().unwrap_or_else(|_| Err(anyhow!("the start panicked")))
+            });
+            (mysql, kafka, dynamodb)
         }))
     })?;
-    // What did start is remembered, whatever became of the other.
+    // What did start is remembered, whatever became of the others.
     if let (Ok(Some(server)), Some(mysql)) = (&mysql, &mut state.mysql) {
         mysql.process = server.id();
     }
     if let (Ok(Some(server)), Some(kafka)) = (&kafka, &mut state.kafka) {
         kafka.process = server.id();
     }
+    if let (Ok(Some(server)), Some(dynamodb)) = (&dynamodb, &mut state.dynamodb) {
+        dynamodb.process = server.id();
+    }
     state.store(directory)?;
-    Ok([mysql?, kafka?].into_iter().flatten().collect())
+    Ok([mysql?, kafka?, dynamodb?].into_iter().flatten().collect())
 }
 
 fn start(plan: Option<Plan>, lifetime: Lifetime) -> Result<Option<Server>> {
@@ -75,6 +86,9 @@ fn fetch(cache: &Cache, request: &Request) -> Result<Version> {
     announce(cache, version, request.with_kafka);
     if request.with_kafka {
         kafka::prepare(cache)?;
+    }
+    if request.with_dynamodb {
+        dynamodb::prepare(cache)?;
     }
     match mysql::prepare(cache, version) {
         Err(error) if request.version.is_none() && version != Version::V80 => {
@@ -145,6 +159,21 @@ fn kafka_to_start(state: &mut State) -> Result<Option<kafka::Ports>> {
     }
 }
 
+fn dynamodb_to_start(state: &mut State) -> Result<Option<u16>> {
+    match &mut state.dynamodb {
+        Some(dynamodb) if dynamodb.process.is_some_and(|process| process.is_running()) => {
+            eprintln!("DynamoDB Local {} runs already", dynamodb::VERSION);
+            Ok(None)
+        }
+        Some(dynamodb) => Ok(Some(dynamodb.port)),
+        place @ None => {
+            let port = ports::free()?;
+            *place = Some(Dynamodb { port, process: None });
+            Ok(Some(port))
+        }
+    }
+}
+
 /// Stops what runs, and says of each server how that went.
 pub(super) fn down(state: &State) -> Result<Vec<String>> {
     processes(state)
@@ -170,8 +199,9 @@ fn processes(state: &State) -> Vec<(&str, Option<ProcessId>)> {
     let programs = state.programs.iter().rev();
     let programs = programs.map(|program| (&*program.name, Some(program.process)));
     let kafka = state.kafka.as_ref().map(|kafka| ("Kafka", kafka.process));
+    let dynamodb = state.dynamodb.as_ref().map(|dynamodb| ("DynamoDB", dynamodb.process));
     let mysql = state.mysql.as_ref().map(|mysql| ("MySQL", mysql.process));
-    programs.chain(kafka).chain(mysql).collect()
+    programs.chain(dynamodb).chain(kafka).chain(mysql).collect()
 }
 
 /// A line for each server.
@@ -190,7 +220,10 @@ pub(super) fn status(state: &State) -> Vec<String> {
         true => format!("{name} runs, pid {}, http://127.0.0.1:{http_port}/", process.pid),
         false => format!("{name} does not run"),
     });
-    mysql.into_iter().chain(kafka).chain(programs).collect()
+    let dynamodb = state.dynamodb.as_ref().map(|dynamodb| {
+        format!("DynamoDB Local {}", line(dynamodb.process, dynamodb.port, dynamodb::version_at))
+    });
+    mysql.into_iter().chain(kafka).chain(dynamodb).chain(programs).collect()
 }
 
 fn line(process: Option<ProcessId>, port: u16, version_at: fn(u16) -> Option<String>) -> String {

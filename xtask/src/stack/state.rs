@@ -13,7 +13,10 @@ const FILE: &str = "state.json";
 pub(crate) struct State {
     pub(super) mysql: Option<Mysql>,
     pub(super) kafka: Option<Kafka>,
-    /// Where both are containers.
+    /// For the shop's view of its orders.
+    #[serde(default)]
+    pub(super) dynamodb: Option<Dynamodb>,
+    /// Where all of them are containers.
     #[serde(default)]
     pub(super) docker: Option<Docker>,
     /// On the servers: the relay, and what else a demo leaves, in the order of their starts.
@@ -39,6 +42,7 @@ pub(crate) struct Addresses {
     /// As root.
     pub(crate) mysql_url: String,
     pub(crate) kafka_bootstrap: String,
+    pub(crate) dynamodb_endpoint: Option<String>,
 }
 
 /// Ports that docker-compose.yml was given.
@@ -46,6 +50,9 @@ pub(crate) struct Addresses {
 pub(super) struct Docker {
     pub(super) mysql_port: u16,
     pub(super) kafka_port: u16,
+    /// `None`: it is not up.
+    #[serde(default)]
+    pub(super) dynamodb_port: Option<u16>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -60,6 +67,13 @@ pub(super) struct Mysql {
 pub(super) struct Kafka {
     pub(super) port: u16,
     pub(super) controller_port: u16,
+    /// `None` while it is being started.
+    pub(super) process: Option<ProcessId>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Dynamodb {
+    pub(super) port: u16,
     /// `None` while it is being started.
     pub(super) process: Option<ProcessId>,
 }
@@ -101,13 +115,20 @@ impl State {
         Some(format!("127.0.0.1:{port}"))
     }
 
-    /// `None` unless both servers are there.
+    fn dynamodb_endpoint(&self) -> Option<String> {
+        let native = self.dynamodb.as_ref().map(|dynamodb| dynamodb.port);
+        let docker = self.docker.as_ref().and_then(|docker| docker.dynamodb_port);
+        Some(format!("http://127.0.0.1:{}", native.or(docker)?))
+    }
+
+    /// `None` unless MySQL and Kafka are there.
     pub(crate) fn addresses(&self) -> Option<Addresses> {
         let native = self.mysql.as_ref().map(|mysql| mysql.options.version);
         Some(Addresses {
             mysql_version: native.unwrap_or(mysql::Version::V9),
             mysql_url: self.mysql_url()?,
             kafka_bootstrap: self.kafka_bootstrap()?,
+            dynamodb_endpoint: self.dynamodb_endpoint(),
         })
     }
 
@@ -120,6 +141,9 @@ impl State {
         if let Some(bootstrap) = self.kafka_bootstrap() {
             text.push_str(&format!("KAFKA_BOOTSTRAP={bootstrap}\n"));
         }
+        if let Some(endpoint) = self.dynamodb_endpoint() {
+            text.push_str(&format!("DYNAMODB_ENDPOINT={endpoint}\n"));
+        }
         text
     }
 }
@@ -130,14 +154,15 @@ mod tests {
 
     #[test]
     fn addresses_are_lines_for_a_shell() {
-        let docker = Some(Docker { mysql_port: 1, kafka_port: 2 });
+        let docker = Some(Docker { mysql_port: 1, kafka_port: 2, dynamodb_port: Some(3) });
         let state = State { docker, ..State::default() };
 
         let addresses = state.address_lines();
 
         assert_eq!(
             addresses,
-            "MYSQL_URL=mysql://root:root@127.0.0.1:1/\nKAFKA_BOOTSTRAP=127.0.0.1:2\n"
+            "MYSQL_URL=mysql://root:root@127.0.0.1:1/\nKAFKA_BOOTSTRAP=127.0.0.1:2\n\
+             DYNAMODB_ENDPOINT=http://127.0.0.1:3\n"
         );
         assert_eq!(State::default().address_lines(), "");
     }
