@@ -25,6 +25,9 @@ struct Cli {
     log: String,
 }
 
+/// The service's own, as sql/shop/inventory makes them.
+const TABLES: [&str; 3] = ["inventory", "inventory_history", "reservation"];
+
 #[tokio::main]
 async fn main() -> ExitCode {
     life::exit_code(run(Cli::parse()).await)
@@ -33,7 +36,7 @@ async fn main() -> ExitCode {
 async fn run(cli: Cli) -> Result<(), Failure> {
     let Cli { settings, listen, log } = cli;
     let mut life = Life::begin(&log)?;
-    let pool = database::connect(&settings.mysql_url).await?;
+    let pool = database::connect(&settings.mysql_url, &TABLES).await?;
     consume::spawn_pruner(&mut life, &settings, &pool)?;
     let handler = Inventory { topic_prefix: settings.topic_prefix.clone() };
     let topics = [Topic::Inventory, Topic::InventoryCommands];

@@ -16,7 +16,7 @@ use axum::{
 use rowpost_outbox::{Handler, HandlerError, MySql, MySqlPool, Received, Transaction};
 use serde::Serialize;
 use serde_json::Value;
-use shop::{ApiError, Message, Status, Style, Topic, consume};
+use shop::{ApiError, Message, Status, Style, Topic, consume, message::is_transaction_id};
 
 use crate::{
     page::Changes,
@@ -182,6 +182,9 @@ pub(crate) async fn of_order(
     pool: &MySqlPool,
     transaction_id: &str,
 ) -> Result<Vec<Logged>, sqlx::Error> {
+    if !is_transaction_id(transaction_id) {
+        return Ok(Vec::new());
+    }
     let rows: Vec<Row> = sqlx::query_as(
         "select id, event_id, topic, status, causation_id, \
                 date_format(committed_at, '%Y-%m-%dT%H:%i:%s.%fZ') as committed_at, \

@@ -64,6 +64,9 @@ struct Cli {
     log: String,
 }
 
+/// The service's own, as sql/shop/order makes them.
+const TABLES: [&str; 4] = ["customer_order", "item", "saga", "event_log"];
+
 #[tokio::main]
 async fn main() -> ExitCode {
     life::exit_code(run(Cli::parse()).await)
@@ -74,7 +77,7 @@ async fn run(cli: Cli) -> Result<(), Failure> {
         cli;
     let mut life = Life::begin(&log)?;
     let deadlines = Deadlines { step: step_deadline, saga: saga_deadline };
-    let pool = database::connect(&settings.mysql_url).await?;
+    let pool = database::connect(&settings.mysql_url, &TABLES).await?;
     consume::spawn_pruner(&mut life, &settings, &pool)?;
     let topic_prefix = settings.topic_prefix.clone();
     let changes = Changes::default();

@@ -2,7 +2,7 @@
 
 use rowpost_outbox::{MySql, MySqlPool, Transaction};
 use serde::{Deserialize, Serialize};
-use shop::{Message, Status};
+use shop::{Message, Status, message::is_transaction_id};
 
 /// As `GET /v1/order` answers it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, sqlx::FromRow)]
@@ -98,6 +98,9 @@ pub(crate) async fn find(
     transaction_id: &str,
     user_id: &str,
 ) -> Result<Option<Order>, sqlx::Error> {
+    if !is_transaction_id(transaction_id) {
+        return Ok(None);
+    }
     let sql =
         format!("select {COLUMNS} from customer_order where transaction_id = ? and user_id = ?");
     sqlx::query_as(sqlx::AssertSqlSafe(sql))

@@ -51,6 +51,9 @@ struct Cli {
     log: String,
 }
 
+/// The service's own, as sql/shop/payment makes them.
+const TABLES: [&str; 1] = ["payment"];
+
 #[tokio::main]
 async fn main() -> ExitCode {
     life::exit_code(run(Cli::parse()).await)
@@ -60,7 +63,7 @@ async fn run(cli: Cli) -> Result<(), Failure> {
     let Cli { settings, gateway, gateway_timeout, charge_deadline, listen, log } = cli;
     let mut life = Life::begin(&log)?;
     let gateway = Gateway::new(&gateway, gateway_timeout)?;
-    let pool = database::connect(&settings.mysql_url).await?;
+    let pool = database::connect(&settings.mysql_url, &TABLES).await?;
     consume::spawn_pruner(&mut life, &settings, &pool)?;
     let handler = Payments { topic_prefix: settings.topic_prefix.clone(), charge_deadline };
     let topics = [Topic::Payment, Topic::PaymentCommands];

@@ -16,12 +16,18 @@ const START_POLL_INTERVAL: Duration = Duration::from_millis(500);
 
 const CONNECTIONS_MAX: u32 = 16;
 
-/// Waits for the server, then checks the tables of the outbox library.
+/// Waits for the server, then checks the tables of the outbox library, and that the service's own are
+/// there: events that fail for the want of a table would become dead letters.
 ///
 /// SERVER: read committed has no gap locks, on which orders that have nothing to do with each other
 /// would wait or deadlock. Nothing here reads twice and hopes for the same: what must hold is said in
 /// the `where` of the update that rests on it.
-pub async fn connect(url: &str) -> Result<MySqlPool, Failure> {
+pub async fn connect(url: &str, tables: &[&'static str]) -> Result<MySqlPool, Failure> {
+    if !url.starts_with("mysql://") {
+        // The driver would take any scheme.
+        let source = sqlx::Error::Configuration("it does not begin with mysql://".into());
+        return Err(Failure::MysqlUrl { source });
+    }
     let options: MySqlConnectOptions =
         url.parse().map_err(|source| Failure::MysqlUrl { source })?;
     let pool = MySqlPoolOptions::new()
@@ -48,6 +54,11 @@ pub async fn connect(url: &str) -> Result<MySqlPool, Failure> {
         }
     };
     schema::check(&mut connection).await?;
+    for &table in tables {
+        let look = sqlx::AssertSqlSafe(format!("select 1 from {table} limit 0"));
+        let looked = sqlx::query(look).execute(&mut *connection).await;
+        looked.map_err(|source| Failure::Table { table, source })?;
+    }
     drop(connection);
     Ok(pool)
 }

@@ -48,6 +48,14 @@ pub enum Failure {
     /// A migration did not run.
     #[error(transparent)]
     Schema(#[from] SchemaError),
+    /// One of the service's own migrations did not run, or its grants did not.
+    #[error("cannot read the table `{table}`; run the service's migrations of sql/shop: {source}")]
+    Table {
+        /// Its name.
+        table: &'static str,
+        /// The server's words.
+        source: sqlx::Error,
+    },
     /// Kafka, for good.
     #[error(transparent)]
     Consumer(#[from] ConsumerError),

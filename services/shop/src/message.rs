@@ -136,10 +136,15 @@ impl Message {
 
     /// Records of other producers may say anything.
     pub fn has_valid_transaction_id(&self) -> bool {
-        let id = &self.transaction_id;
-        (1..=TRANSACTION_ID_CHARS_MAX).contains(&id.len())
-            && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+        is_transaction_id(&self.transaction_id)
     }
+}
+
+/// Whether an order can have this id. SERVER: no other may be looked for: to compare a column of ASCII
+/// with a text that is none is an error.
+pub fn is_transaction_id(text: &str) -> bool {
+    (1..=TRANSACTION_ID_CHARS_MAX).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
 }
 
 /// A reason as it can be stored.

@@ -2,6 +2,7 @@
 
 use rowpost_outbox::MySqlPool;
 use serde::Serialize;
+use shop::message::is_transaction_id;
 
 use crate::saga::store::step_name;
 
@@ -64,6 +65,9 @@ pub(crate) async fn one(
     pool: &MySqlPool,
     transaction_id: &str,
 ) -> Result<Option<OrderRow>, sqlx::Error> {
+    if !is_transaction_id(transaction_id) {
+        return Ok(None);
+    }
     let sql = format!(
         "{SELECT} from customer_order o join saga s on s.transaction_id = o.transaction_id \
          where o.transaction_id = ?"

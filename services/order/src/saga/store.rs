@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use rowpost_outbox::{MySql, MySqlPool, Transaction};
 use serde::Serialize;
-use shop::{Message, Style};
+use shop::{Message, Style, message::is_transaction_id};
 
 use super::{Deadlines, Progress, STEPS};
 
@@ -113,6 +113,9 @@ pub(crate) async fn locked(
     transaction: &mut Transaction<'_, MySql>,
     transaction_id: &str,
 ) -> Result<Option<Saga>, sqlx::Error> {
+    if !is_transaction_id(transaction_id) {
+        return Ok(None);
+    }
     let sql = format!("select {COLUMNS} from saga where transaction_id = ? for update");
     let row: Option<Row> = sqlx::query_as(sqlx::AssertSqlSafe(sql))
         .bind(transaction_id)
@@ -163,6 +166,9 @@ pub(crate) async fn show(
     pool: &MySqlPool,
     transaction_id: &str,
 ) -> Result<Option<Shown>, sqlx::Error> {
+    if !is_transaction_id(transaction_id) {
+        return Ok(None);
+    }
     let sql = format!("select {SHOWN} from saga where transaction_id = ?");
     sqlx::query_as(sqlx::AssertSqlSafe(sql)).bind(transaction_id).fetch_optional(pool).await
 }
