@@ -5,6 +5,7 @@
 
 mod client; // what a customer and a test ask for
 mod duplicator; // every record once more
+mod sample; // the topics as the reference's sample uses them
 mod service; // one process
 
 use std::collections::BTreeMap;
@@ -17,6 +18,7 @@ use ::shop::Topic;
 pub use self::{
     client::{Ended, Order},
     duplicator::Duplicator,
+    sample::{SampleConsumer, SampleProducer, SampleService},
     service::Service,
 };
 use crate::{

@@ -4,10 +4,17 @@
 
 mod bad_input;
 mod browser;
+mod configuration;
 mod duplicates;
+mod gateway_minute;
 mod kills;
+mod load;
 mod orders;
+mod out_of_order;
 mod page;
+mod races;
+mod sample;
+mod servers;
 mod stage;
 mod streams;
 mod trouble;
