@@ -1,7 +1,10 @@
 //! Each message comes twice.
 
-use anyhow::Result;
+use std::collections::BTreeMap;
+
+use anyhow::{Context, Result};
 use futures_util::future;
+use mysql_async::prelude::Queryable as _;
 use rowpost_tests::{
     eventually, needs,
     shop::{Duplicator, Ended, LONG, Order, Shop, Style},
@@ -28,17 +31,28 @@ async fn message_that_comes_twice_has_its_effect_once(style: Style) -> Result<()
 
     // Each topic has two groups: the service that it is for, and the order service's log.
     eventually("every message has come twice", LONG, async || {
-        Ok::<_, anyhow::Error>(duplicates(&shop)? >= 2 * outbox_rows(&shop).await?)
+        let (duplicates, rows) = (duplicates(&shop)?, outbox_rows(&shop).await?);
+        let is_doubled = |(topic, rows): (&String, &u64)| {
+            duplicates.get(&shop.topic(topic)).is_some_and(|duplicates| *duplicates >= 2 * rows)
+        };
+        Ok::<_, anyhow::Error>(rows.iter().all(is_doubled))
     })
     .await;
     for (id, end) in ids.iter().zip(&ends) {
         assert_eq!(shop.ended(id).await, *end, "an order ends once");
     }
     assert!(ends.contains(&Ended::Complete) && ends.contains(&Ended::Cancelled));
-    let each = match style {
-        Style::Choreography => 20 * 3 + 10 * 4,
-        Style::Orchestration => 20 * 4 + 10 * 6,
+    // 20 are complete, 10 are refused.
+    let each: &[(&str, u64)] = match style {
+        Style::Choreography => &[("inventory", 30 + 10), ("order", 20 + 10), ("payment", 30)],
+        Style::Orchestration => &[
+            ("shop.inventory.commands", 30 + 10),
+            ("shop.order.replies", 30 + 30 + 10),
+            ("shop.payment.commands", 30),
+        ],
     };
+    let each: BTreeMap<String, u64> =
+        each.iter().map(|(topic, rows)| ((*topic).to_owned(), *rows)).collect();
     assert_eq!(outbox_rows(&shop).await?, each, "copies have no answers");
     shop.assert_balanced(item, 1_000).await
 }
@@ -55,24 +69,35 @@ async fn message_that_comes_twice_has_its_effect_once_in_orchestration() -> Resu
     message_that_comes_twice_has_its_effect_once(Style::Orchestration).await
 }
 
-/// Those of the saga. What tells the view of an order is not among them: nobody copies it here.
-async fn outbox_rows(shop: &Shop) -> Result<u64> {
-    let mut rows = 0;
+/// Those of the saga, by their topics. What tells the view of an order is not among them: nobody copies
+/// it here.
+async fn outbox_rows(shop: &Shop) -> Result<BTreeMap<String, u64>> {
+    let mut rows = BTreeMap::new();
+    let mut connection = shop.mysql.connect().await?;
     for service in ["order", "inventory", "payment"] {
-        let outbox = format!("{}.outbox", shop.schema(service));
-        let sql =
-            format!("select count(*) from {outbox} where aggregatetype <> 'shop.order.status'");
-        rows += shop.mysql.value::<u64>(&sql).await?;
+        let sql = format!(
+            "select aggregatetype, count(*) from {}.outbox \
+             where aggregatetype <> 'shop.order.status' group by aggregatetype",
+            shop.schema(service)
+        );
+        for (topic, count) in connection.query::<(String, u64), _>(sql).await? {
+            *rows.entry(topic).or_default() += count;
+        }
     }
+    connection.disconnect().await?;
     Ok(rows)
 }
 
-/// Deliveries that an inbox has recognised, over all services and groups.
-fn duplicates(shop: &Shop) -> Result<u64> {
-    let mut count = 0;
+/// Deliveries that an inbox has recognised, by their topics, over all services and groups.
+fn duplicates(shop: &Shop) -> Result<BTreeMap<String, u64>> {
+    let mut count = BTreeMap::new();
     for service in [&shop.order, &shop.inventory, &shop.payment] {
         let log = service.log_text()?;
-        count += log.lines().filter(|line| line.contains("outcome=Duplicate")).count() as u64;
+        for line in log.lines().filter(|line| line.contains("outcome=Duplicate")) {
+            let (_, rest) = line.split_once("topic=\"").context("no topic")?;
+            let (topic, _) = rest.split_once('"').context("no end of the topic")?;
+            *count.entry(topic.to_owned()).or_default() += 1;
+        }
     }
     Ok(count)
 }

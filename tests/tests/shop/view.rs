@@ -216,7 +216,9 @@ async fn store_that_is_away_is_waited_for_and_mysql_answers_meanwhile() -> Resul
     assert_eq!(viewed.shop.show(&before).await?["status"], "ORDER_COMPLETE");
     let view = viewed.readiness().await?;
     assert_eq!(view["status"], "away");
-    assert!(view["error"].as_str().is_some_and(|error| error.contains("endpoint")), "{view}");
+    // On a busy machine the client's own attempts may take longer than the look.
+    let is_named = |error: &str| error.contains("endpoint") || error.contains("has not answered");
+    assert!(view["error"].as_str().is_some_and(is_named), "{view}");
     eventually("it was tried more often than a record's own fault allows", LONG, async || {
         let log = viewed.shop.order.log_text()?;
         let tries = log.lines().filter(|line| line.contains("event not processed, tried again"));
