@@ -16,7 +16,7 @@ use crate::stage::REFUSED;
 const STOP_WITHIN: Duration = Duration::from_secs(20);
 
 /// Events of this service that it could not work with.
-async fn assert_no_dead_letters(shop: &Shop) -> Result<()> {
+fn assert_no_dead_letters(shop: &Shop) -> Result<()> {
     for service in shop.services() {
         let log = service.log_text()?;
         assert!(!log.contains("event given up"), "{}: {log}", service.name());
@@ -68,7 +68,7 @@ async fn payment_service_of_the_sample_takes_the_place_of_ours() -> Result<()> {
     assert_eq!(shop.story(&paid, 3).await.last().context("no story")?, "payment PAYMENT_COMPLETE");
     let story = shop.story(&refused, 4).await;
     assert!(story.contains(&"payment ORDER_CANCEL".to_owned()), "{story:?}");
-    assert_no_dead_letters(&shop).await
+    assert_no_dead_letters(&shop)
 }
 
 #[tokio::test]
@@ -97,7 +97,7 @@ async fn inventory_of_the_sample_takes_the_place_of_ours() -> Result<()> {
     assert_eq!((&charge["amount"], &charge["times_charged"]), (&json!(60_000), &json!(1)));
     assert_eq!(shop.charge(&refused).await?["times_charged"], 0);
     assert_eq!(shop.reason(&refused).await?, "the card of this name is refused");
-    assert_no_dead_letters(&shop).await
+    assert_no_dead_letters(&shop)
 }
 
 #[tokio::test]
