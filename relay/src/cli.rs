@@ -134,6 +134,13 @@ pub struct ReplayArgs {
     /// Go on with the replay of that name, as it was begun.
     #[arg(long, requires = "name")]
     pub resume: bool,
+    #[command(flatten)]
+    pub binlog: BinlogArgs,
+}
+
+/// What a part of the binlog is read from.
+#[derive(Debug, Args)]
+pub struct BinlogArgs {
     /// Read binlog files in a folder instead of a server: as the server wrote them or mysqlbinlog --raw
     /// fetched them, also .gz and .zst.
     #[arg(long, value_name = "DIR")]
@@ -156,7 +163,7 @@ impl ReplayArgs {
         const NO_KAFKA: (&str, &str) = ("kafka.bootstrap_servers", "nowhere.invalid:9092");
         let mut stand_ins = Vec::new();
         // A resumed one may be of files, and then says so itself.
-        if self.binlog_dir.is_some() || self.resume {
+        if self.binlog.binlog_dir.is_some() || self.resume {
             stand_ins.push(NOBODY);
         }
         if self.dry_run {
@@ -206,23 +213,15 @@ pub struct FindArgs {
     /// For programs.
     #[arg(long)]
     pub json: bool,
-    /// Read binlog files in a folder instead of a server: as the server wrote them or mysqlbinlog --raw
-    /// fetched them, also .gz and .zst.
-    #[arg(long, value_name = "DIR")]
-    pub binlog_dir: Option<PathBuf>,
-    /// The files' name without the number, where the folder holds several series.
-    #[arg(long, value_name = "NAME", requires = "binlog_dir")]
-    pub binlog_series: Option<String>,
-    /// Where the binlog names no columns: take those of the present table even if it was altered since.
-    #[arg(long)]
-    pub trust_present_columns: bool,
+    #[command(flatten)]
+    pub binlog: BinlogArgs,
 }
 
 impl FindArgs {
     /// Loads the configuration. Files do without a server: whether one is named all the same is the
     /// second answer.
     pub fn load(&self) -> Result<(Config, bool), ConfigError> {
-        let stand_ins: &[_] = if self.binlog_dir.is_some() { &[NOBODY] } else { &[] };
+        let stand_ins: &[_] = if self.binlog.binlog_dir.is_some() { &[NOBODY] } else { &[] };
         let (config, missing) = Config::load_without(
             stand_ins,
             self.config.config.as_deref(),

@@ -140,8 +140,8 @@ impl Find<'_> {
         let from = self.args.from.as_deref().map(|from| Point::from(from, now));
         let from = from.transpose().map_err(RangeError::from)?;
         let config = self.aside();
-        if let Some(path) = &self.args.binlog_dir {
-            let folder = BinlogFolder::open(path, self.args.binlog_series.as_deref())?;
+        if let Some(path) = &self.args.binlog.binlog_dir {
+            let folder = BinlogFolder::open(path, self.args.binlog.binlog_series.as_deref())?;
             let from = from.unwrap_or(Point::Earliest);
             let range = range::in_files(&folder, &from, &until).await?;
             return Ok(Binlog {
@@ -182,7 +182,7 @@ impl Find<'_> {
                 Extent::on_server(files, &binlog.range)
             }
         };
-        let trust_present = self.args.trust_present_columns;
+        let trust_present = self.args.binlog.trust_present_columns;
         let asked = Asked {
             config: self.aside(),
             origin: binlog.origin.clone(),

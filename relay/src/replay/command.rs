@@ -176,7 +176,7 @@ impl Replay<'_> {
         let mut description = Description::of_note(name, checkpoint.note)?;
         self.ensure_same(&description)?;
         // Somebody may have looked at the table since it was refused.
-        description.asked.trust_present_columns |= self.args.trust_present_columns;
+        description.asked.trust_present_columns |= self.args.binlog.trust_present_columns;
         let is_finished = description.is_finished_at(&checkpoint.position);
         let folder = folder(&description.asked)?;
         if folder.is_none() && !self.has_server {
@@ -215,13 +215,13 @@ impl Replay<'_> {
             ),
             (
                 "--binlog-dir",
-                args.binlog_dir.is_some(),
+                args.binlog.binlog_dir.is_some(),
                 shown(&folder(asked)),
                 shown(&folder(&given)),
             ),
             (
                 "--binlog-series",
-                args.binlog_series.is_some(),
+                args.binlog.binlog_series.is_some(),
                 shown(&asked.binlog_series),
                 shown(&given.binlog_series),
             ),
@@ -250,11 +250,12 @@ impl Replay<'_> {
             topic_prefix: args.to_topic_prefix.clone(),
             // Resumed from another directory it is the same one.
             binlog_dir: args
+                .binlog
                 .binlog_dir
                 .as_ref()
                 .map(|folder| std::path::absolute(folder).unwrap_or_else(|_| folder.clone())),
-            binlog_series: args.binlog_series.clone(),
-            trust_present_columns: args.trust_present_columns,
+            binlog_series: args.binlog.binlog_series.clone(),
+            trust_present_columns: args.binlog.trust_present_columns,
         })
     }
 

@@ -2,7 +2,7 @@
 
 use crate::source::{Malformed, bytes::ByteReader};
 
-use super::{ConnectionError, ServerError, packet::PacketStream};
+use super::{ConnectionError, ServerError, packet::PacketStream, row_stream::ByteRow};
 
 /// A row's values as text; `None` is SQL NULL. Bytes that are not UTF-8 are replaced: only names,
 /// numbers and settings are asked for.
@@ -106,33 +106,26 @@ pub(super) async fn read(packets: &mut PacketStream) -> Result<Rows, ConnectionE
         if rows.rows.len() == ROWS_MAX {
             return Err(ConnectionError::Protocol { what: "a result set of 100,000 rows" });
         }
-        rows.rows.push(parse_row(&packet, rows.columns.len()).map_err(malformed)?);
+        rows.rows.push(parse_row(packet, rows.columns.len()).map_err(malformed)?);
     }
 }
 
-/// Catalog, schema, table, original table, name.
 fn column_name(definition: &[u8]) -> Result<String, Malformed> {
-    let mut fields = ByteReader::new(definition);
+    leading_name(&mut ByteReader::new(definition))
+}
+
+/// Catalog, schema, table, original table, name: how a column definition begins.
+pub(super) fn leading_name(fields: &mut ByteReader<'_>) -> Result<String, Malformed> {
     for _ in 0..4 {
         fields.length_encoded_bytes()?;
     }
     Ok(String::from_utf8_lossy(fields.length_encoded_bytes()?).into_owned())
 }
 
-fn parse_row(packet: &[u8], columns: usize) -> Result<Row, Malformed> {
-    const NULL: u8 = 0xfb;
-    let mut fields = ByteReader::new(packet);
-    let mut values = Vec::with_capacity(columns);
-    for _ in 0..columns {
-        if fields.rest().first() == Some(&NULL) {
-            fields.u8()?;
-            values.push(None);
-        } else {
-            let text = fields.length_encoded_bytes()?;
-            values.push(Some(String::from_utf8_lossy(text).into_owned()));
-        }
-    }
-    Ok(Row { values })
+fn parse_row(packet: Vec<u8>, columns: usize) -> Result<Row, Malformed> {
+    let row = ByteRow::parse(packet, columns)?;
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    Ok(Row { values: row.values().map(|value| value.map(text)).collect() })
 }
 
 #[cfg(test)]

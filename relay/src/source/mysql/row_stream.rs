@@ -10,7 +10,7 @@ use std::ops::Range;
 use super::{
     ConnectionError,
     packet::PacketStream,
-    result_set::{is_eof, server_error},
+    result_set::{is_eof, leading_name, server_error},
 };
 use crate::source::{Malformed, bytes::ByteReader};
 
@@ -40,13 +40,10 @@ impl ColumnDefinition {
         self.flags & Self::UNSIGNED != 0
     }
 
-    /// Catalog, schema, table, original table, name, original name, then what has a fixed length.
+    /// The name, the original name, then what has a fixed length.
     fn parse(packet: &[u8]) -> Result<Self, Malformed> {
         let mut fields = ByteReader::new(packet);
-        for _ in 0..4 {
-            fields.length_encoded_bytes()?;
-        }
-        let name = String::from_utf8_lossy(fields.length_encoded_bytes()?).into_owned();
+        let name = leading_name(&mut fields)?;
         fields.length_encoded_bytes()?;
         let _length_of_the_rest = fields.u8()?;
         let collation = fields.u16_le()?;
@@ -64,7 +61,7 @@ pub struct ByteRow {
 }
 
 impl ByteRow {
-    fn parse(packet: Vec<u8>, columns: usize) -> Result<Self, Malformed> {
+    pub(super) fn parse(packet: Vec<u8>, columns: usize) -> Result<Self, Malformed> {
         const NULL: u8 = 0xfb;
         let mut fields = ByteReader::new(&packet);
         let mut values = Vec::with_capacity(columns);
