@@ -93,8 +93,13 @@ impl Shop {
 
     /// Why an order was cancelled.
     pub async fn reason(&self, transaction_id: &str) -> Result<String> {
-        let (_, saga) = self.get(self.order.url(&format!("/v1/sagas/{transaction_id}"))).await?;
+        let saga = self.saga(transaction_id).await?;
         Ok(saga["reason"].as_str().context("no reason")?.to_owned())
+    }
+
+    /// Where an order's saga stands.
+    pub async fn saga(&self, transaction_id: &str) -> Result<Value> {
+        Ok(self.get(self.order.url(&format!("/v1/sagas/{transaction_id}"))).await?.1)
     }
 
     /// The order's log, once it has so many events.
@@ -154,6 +159,14 @@ impl Shop {
         let rows = rows.as_array().context("no array")?;
         let row = rows.iter().find(|row| row["id"] == item).context("no such item")?;
         row["quantity"].as_i64().context("no quantity")
+    }
+
+    /// What an order has taken from the stock, and given back.
+    pub async fn moved(&self, transaction_id: &str) -> Result<Vec<i64>> {
+        let (_, history) = self.get(self.inventory.url("/v1/inventory_history")).await?;
+        let rows = history.as_array().context("no array")?.iter();
+        let rows = rows.filter(|row| row["transaction_id"] == *transaction_id);
+        rows.map(|row| row["quantity"].as_i64().context("no quantity")).collect()
     }
 
     /// Everything of this item has a place: what there was at first is there, or sold; each order has

@@ -9,7 +9,6 @@ use rowpost_tests::{
     shop::{Ended, Order, Style},
     tier::Tier,
 };
-use serde_json::json;
 
 use crate::stage::{REFUSED, shared};
 
@@ -72,15 +71,7 @@ async fn refused_payment_gives_the_stock_back(style: Style) -> Result<()> {
 
     assert_eq!(shop.ended(&id).await, Ended::Cancelled);
     assert_eq!(shop.stock(item).await?, 10);
-    let (_, history) = shop.get(shop.inventory.url("/v1/inventory_history")).await?;
-    let moved: Vec<_> = history
-        .as_array()
-        .expect("an array")
-        .iter()
-        .filter(|row| row["transaction_id"] == *id)
-        .map(|row| row["quantity"].clone())
-        .collect();
-    assert_eq!(moved, [json!(-4), json!(4)]);
+    assert_eq!(shop.moved(&id).await?, [-4, 4]);
     let story = match style {
         Style::Choreography => vec![
             "order ORDER_CREATED",
@@ -98,8 +89,7 @@ async fn refused_payment_gives_the_stock_back(style: Style) -> Result<()> {
         ],
     };
     assert_eq!(shop.story(&id, story.len()).await, story);
-    let (_, saga) = shop.get(shop.order.url(&format!("/v1/sagas/{id}"))).await?;
-    assert_eq!(saga["reason"], "the card of this name is refused");
+    assert_eq!(shop.reason(&id).await?, "the card of this name is refused");
     shop.assert_balanced(item, 10).await
 }
 
@@ -129,8 +119,7 @@ async fn one_of_fifty_parallel_orders_gets_the_last_item(style: Style) -> Result
     let loser = ids.iter().zip(&ends).find(|(_, end)| **end == Ended::Cancelled);
     let (loser, _) = loser.expect("there are 49");
     assert!(shop.charge(loser).await?.is_null(), "an order out of stock never gets to the gateway");
-    let (_, saga) = shop.get(shop.order.url(&format!("/v1/sagas/{loser}"))).await?;
-    assert_eq!(saga["reason"], "out of stock: 1 of test wanted, 0 left");
+    assert_eq!(shop.reason(loser).await?, "out of stock: 1 of test wanted, 0 left");
     Ok(())
 }
 

@@ -72,16 +72,9 @@ async fn what_undoes_a_step_overtakes_what_asks_for_it(style: Style) -> Result<(
         Ok::<_, anyhow::Error>(shop.stock(item).await? == 10)
     })
     .await;
-    assert_eq!(moved(&shop, &released).await?, [0; 0]);
-    assert_eq!(moved(&shop, &refunded).await?, [-3, 3]);
+    assert_eq!(shop.moved(&released).await?, [0; 0]);
+    assert_eq!(shop.moved(&refunded).await?, [-3, 3]);
     shop.assert_balanced(item, 10).await
-}
-
-async fn moved(shop: &Shop, id: &str) -> Result<Vec<i64>> {
-    let (_, history) = shop.get(shop.inventory.url("/v1/inventory_history")).await?;
-    let rows = history.as_array().context("no array")?.iter();
-    let rows = rows.filter(|row| row["transaction_id"] == *id);
-    Ok(rows.filter_map(|row| row["quantity"].as_i64()).collect())
 }
 
 #[tokio::test]
@@ -125,8 +118,8 @@ async fn messages_of_ended_orders_change_nothing(style: Style) -> Result<()> {
 
     assert_eq!(shop.ended(&paid).await, Ended::Complete);
     assert_eq!(shop.ended(&refused).await, Ended::Cancelled);
-    assert_eq!(moved(shop, &paid).await?, [-2]);
-    assert_eq!(moved(shop, &refused).await?, [-3, 3]);
+    assert_eq!(shop.moved(&paid).await?, [-2]);
+    assert_eq!(shop.moved(&refused).await?, [-3, 3]);
     assert_eq!(shop.charge(&paid).await?["times_charged"], 1);
     shop.assert_balanced(item, 10).await
 }
@@ -178,11 +171,11 @@ async fn message_of_an_older_step_moves_nothing_back(style: Style) -> Result<()>
     }
     shop.log(&id, events).await;
 
-    let (_, saga) = shop.get(shop.order.url(&format!("/v1/sagas/{id}"))).await?;
+    let saga = shop.saga(&id).await?;
     assert_eq!((&saga["phase"], &saga["step"]), (&json!("forward"), &json!("charge payment")));
     shop.behave(json!({})).await?;
     assert_eq!(shop.ended(&id).await, Ended::Complete);
-    assert_eq!(moved(&shop, &id).await?, [-2]);
+    assert_eq!(shop.moved(&id).await?, [-2]);
     assert_eq!(shop.charge(&id).await?["times_charged"], 1);
     shop.assert_balanced(item, 10).await
 }

@@ -12,7 +12,7 @@ use rowpost_tests::{
 use serde_json::json;
 
 async fn phase(shop: &Shop, id: &str) -> Result<String> {
-    let (_, saga) = shop.get(shop.order.url(&format!("/v1/sagas/{id}"))).await?;
+    let saga = shop.saga(id).await?;
     Ok(saga["phase"].as_str().unwrap_or_default().to_owned())
 }
 

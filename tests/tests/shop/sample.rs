@@ -32,13 +32,6 @@ fn next(event: &Value, status: &str) -> Value {
     next
 }
 
-async fn moved(shop: &Shop, id: &str) -> Result<Vec<i64>> {
-    let (_, history) = shop.get(shop.inventory.url("/v1/inventory_history")).await?;
-    let rows = history.as_array().context("no array")?.iter();
-    let rows = rows.filter(|row| row["transaction_id"] == *id);
-    Ok(rows.filter_map(|row| row["quantity"].as_i64()).collect())
-}
-
 #[tokio::test]
 async fn payment_service_of_the_sample_takes_the_place_of_ours() -> Result<()> {
     needs!(Tier::Mysql9);
@@ -63,8 +56,8 @@ async fn payment_service_of_the_sample_takes_the_place_of_ours() -> Result<()> {
     assert_eq!(shop.ended(&refused).await, Ended::Cancelled);
     payment.assert_running();
     assert_eq!(shop.stock(item).await?, 7);
-    assert_eq!(moved(&shop, &paid).await?, [-3]);
-    assert_eq!(moved(&shop, &refused).await?, [-3, 3]);
+    assert_eq!(shop.moved(&paid).await?, [-3]);
+    assert_eq!(shop.moved(&refused).await?, [-3, 3]);
     assert_eq!(shop.story(&paid, 3).await.last().context("no story")?, "payment PAYMENT_COMPLETE");
     let story = shop.story(&refused, 4).await;
     assert!(story.contains(&"payment ORDER_CANCEL".to_owned()), "{story:?}");
@@ -145,9 +138,9 @@ async fn order_service_of_the_sample_takes_the_place_of_ours() -> Result<()> {
     })
     .await;
     let [(paid, ..), (refused, ..), (short, ..)] = orders;
-    assert_eq!(moved(&shop, paid).await?, [-4]);
-    assert_eq!(moved(&shop, refused).await?, [-4, 4]);
-    assert_eq!(moved(&shop, short).await?, [0; 0]);
+    assert_eq!(shop.moved(paid).await?, [-4]);
+    assert_eq!(shop.moved(refused).await?, [-4, 4]);
+    assert_eq!(shop.moved(short).await?, [0; 0]);
     assert_eq!(shop.charge(paid).await?["times_charged"], 1);
     let reason = told[short][0]["reason"].as_str().context("no reason")?;
     assert!(reason.starts_with("out of stock: 11 of test wanted, "), "{reason}");

@@ -79,7 +79,7 @@ async fn charge_without_an_answer_is_reversed_and_the_order_cancelled(style: Sty
     shop.behave(json!({})).await?;
 
     assert_eq!(shop.ended(&id).await, Ended::Cancelled);
-    let (_, saga) = shop.get(shop.order.url(&format!("/v1/sagas/{id}"))).await?;
+    let saga = shop.saga(&id).await?;
     assert_eq!(saga["reason"], "the payment gateway has not answered in time");
     assert_eq!(shop.stock(item).await?, 100);
     shop.assert_balanced(item, 100).await
@@ -166,14 +166,14 @@ async fn order_past_its_deadline_is_cancelled_by_itself(style: Style) -> Result<
 
     let id = shop.place(&Order::of(item, 1)).await?;
     eventually("it turns back", LONG, async || {
-        let (_, saga) = shop.get(shop.order.url(&format!("/v1/sagas/{id}"))).await?;
+        let saga = shop.saga(&id).await?;
         Ok::<_, anyhow::Error>(saga["phase"] == "backward")
     })
     .await;
     shop.inventory.start_again()?;
 
     assert_eq!(shop.ended(&id).await, Ended::Cancelled);
-    let (_, saga) = shop.get(shop.order.url(&format!("/v1/sagas/{id}"))).await?;
+    let saga = shop.saga(&id).await?;
     assert_eq!(saga["reason"], "the order has not come to its end in time");
     shop.assert_balanced(item, 100).await?;
     for service in ["order", "payment", "gateway"] {
