@@ -59,6 +59,13 @@ impl Wish {
     }
 }
 
+/// An order that has ended.
+struct Placed {
+    wish: Wish,
+    id: String,
+    ended: Ended,
+}
+
 /// How many orders came to which end.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct Ends {
@@ -141,7 +148,7 @@ async fn in_style(shop: &Shop, style: Style, view: &DynamodbStore) -> Result<boo
     say(toned(Tone::Heading, &format!("{ORDERS} orders through the shop, {who_leads}")));
     let plenty = shop.add_item(PRICE, PLENTY).await?;
     let few = shop.add_item(PRICE, FEW).await?;
-    let placed: Vec<(Wish, String)> = stream::iter(0..ORDERS)
+    let placed: Vec<Placed> = stream::iter(0..ORDERS)
         .map(async |number| {
             let wish = Wish::of(number);
             let order = match wish {
@@ -150,55 +157,62 @@ async fn in_style(shop: &Shop, style: Style, view: &DynamodbStore) -> Result<boo
                 Wish::Scarce => Order::of(few, 1),
             };
             let id = shop.place(&order).await?;
-            shop.ended(&id).await;
-            Ok::<_, anyhow::Error>((wish, id))
+            let ended = shop.ended(&id).await;
+            Ok::<_, anyhow::Error>(Placed { wish, id, ended })
         })
         .buffer_unordered(CUSTOMERS)
         .try_collect()
         .await?;
 
     let (mut ends, mut times) = (Ends::default(), Latencies::default());
-    for (wish, id) in &placed {
-        let reason = match shop.ended(id).await {
+    for Placed { wish, id, ended } in &placed {
+        let reason = match ended {
             Ended::Complete => None,
             Ended::Cancelled => Some(shop.reason(id).await?),
         };
         ends.add(*wish, reason.as_deref());
-        times.add(took(&shop.log(id, 2).await)?);
+        times.add(took(&shop.log(id, steps(style, *wish, ended)).await)?);
     }
     let [p50, max] = [times.quantile(0.5), times.greatest()].map(latency);
     say(format!("  from an order's first commit to its last: p50 {p50}, max {max}"));
-    let refused = placed.iter().find(|(wish, _)| *wish == Wish::Unpaid);
-    let (_, refused) = refused.context("no order was refused")?;
-    tell(shop, style, refused).await?;
-    for (_, id) in &placed {
-        viewed(view, id, shop.ended(id).await).await;
-    }
-    say("  the view in DynamoDB says of each order what MySQL says");
+    let refused = placed.iter().find(|order| order.wish == Wish::Unpaid);
+    tell(shop, style, refused.context("no order was refused")?).await?;
+    compare(shop, view).await?;
     Ok(judge(shop, style, &ends, [(plenty, PLENTY), (few, FEW)]).await)
 }
 
-/// Until the view has the order's end, which comes to it over Kafka.
-async fn viewed(view: &DynamodbStore, id: &str, ended: Ended) {
-    let status = match ended {
-        Ended::Complete => "ORDER_COMPLETE",
-        Ended::Cancelled => "ORDER_CANCEL",
-    };
-    eventually(&format!("the view says that {id} is {status}"), LONG, async || {
-        let item = view.item(VIEW, id, CUSTOMER).await?;
-        let seen = item.as_ref().and_then(|item| item.get("status"));
-        Ok::<_, anyhow::Error>(seen.is_some_and(|seen| seen == status))
-    })
-    .await;
+/// Events in the log of an order that has ended as it should.
+fn steps(style: Style, wish: Wish, ended: &Ended) -> usize {
+    match (style, wish, ended) {
+        (Style::Choreography, _, Ended::Complete) => 3,
+        (Style::Choreography, Wish::Unpaid, Ended::Cancelled) => 4,
+        (Style::Choreography, Wish::Plain | Wish::Scarce, Ended::Cancelled) => 2,
+        (Style::Orchestration, _, Ended::Complete) => 4,
+        (Style::Orchestration, Wish::Unpaid, Ended::Cancelled) => 6,
+        (Style::Orchestration, Wish::Plain | Wish::Scarce, Ended::Cancelled) => 2,
+    }
+}
+
+/// Until the view says of each order in MySQL what MySQL says: the last events come to it over Kafka
+/// when their orders have ended.
+async fn compare(shop: &Shop, view: &DynamodbStore) -> Result<()> {
+    let orders = shop.orders().await?;
+    for (id, status) in &orders {
+        eventually(&format!("the view says that {id} is {status}"), LONG, async || {
+            let item = view.item(VIEW, id, CUSTOMER).await?;
+            let seen = item.as_ref().and_then(|item| item.get("status"));
+            Ok::<_, anyhow::Error>(seen == Some(status))
+        })
+        .await;
+    }
+    say(format!("  the view in DynamoDB says of all {} orders what MySQL says", orders.len()));
+    Ok(())
 }
 
 /// The saga of one order that the gateway has refused, step by step.
-async fn tell(shop: &Shop, style: Style, id: &str) -> Result<()> {
-    let events = match style {
-        Style::Choreography => 4,
-        Style::Orchestration => 6,
-    };
-    let log = shop.log(id, events).await;
+async fn tell(shop: &Shop, style: Style, order: &Placed) -> Result<()> {
+    let Placed { wish, id, ended } = order;
+    let log = shop.log(id, steps(style, *wish, ended)).await;
     say(format!("  one of them, step by step: {id}"));
     let first = at(log.first().context("the log is empty")?)?;
     for event in &log {

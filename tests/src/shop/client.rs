@@ -169,6 +169,17 @@ impl Shop {
         rows.map(|row| row["quantity"].as_i64().context("no quantity")).collect()
     }
 
+    /// `(transaction id, status)` of every order, as MySQL has them.
+    pub async fn orders(&self) -> Result<Vec<(String, String)>> {
+        use mysql_async::prelude::Queryable as _;
+        let order = self.schema("order");
+        let mut connection = self.mysql.connect().await?;
+        let query = format!("select transaction_id, status from {order}.customer_order");
+        let orders = connection.query(query).await?;
+        connection.disconnect().await?;
+        Ok(orders)
+    }
+
     /// Everything of this item has a place: what there was at first is there, or sold; each order has
     /// ended; each complete one was charged once, each cancelled one is not charged.
     pub async fn assert_balanced(&self, item: i32, first: i64) -> Result<()> {
