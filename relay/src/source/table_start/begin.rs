@@ -9,7 +9,7 @@
 //! acknowledge it. But a transaction holds its lock on the table's name until it is through, so while the
 //! outbox tables are locked for reading there is none on its way.
 
-use super::{TableStartError, plan, statement::identifier};
+use super::{TableStartError, catalog, statement::identifier};
 use crate::{
     config::{NameCase, OutboxTable},
     position::BinlogCoordinates,
@@ -30,7 +30,7 @@ pub(in crate::source) async fn settled_end(
     // SERVER: who waits for this lock makes others wait, so not for long.
     connection.query("set session lock_wait_timeout = 1").await?;
     loop {
-        let tables = plan::list(connection, entries, names).await?;
+        let tables = catalog::list(connection, entries, names).await?;
         let locks: Vec<String> = tables
             .iter()
             .map(|(database, table, _)| {
@@ -46,7 +46,7 @@ pub(in crate::source) async fn settled_end(
         let end = end?;
         // ORDER: behind the end. A table that was created since the list was made was not locked, and what
         // is in it may be before the end.
-        let now = plan::list(connection, entries, names).await?;
+        let now = catalog::list(connection, entries, names).await?;
         let is_locked = |(database, table, _): &(String, String, u64)| {
             tables.iter().any(|(own, name, _)| (own, name) == (database, table))
         };

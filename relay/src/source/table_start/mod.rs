@@ -34,6 +34,7 @@
 //! Before this: `start`, which begins it. After this: `session`, which reads the binlog.
 
 mod begin;
+mod catalog;
 mod chunks;
 mod error;
 #[cfg(test)]
@@ -46,4 +47,4 @@ mod selected;
 mod statement;
 
 pub use self::error::TableStartError;
-pub(in crate::source) use self::{begin::settled_end, plan::describe, read::read};
+pub(in crate::source) use self::{begin::settled_end, catalog::describe, read::read};

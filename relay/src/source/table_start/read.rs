@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 use tracing::info;
 
 use super::{
-    TableStartError,
+    TableStartError, catalog,
     chunks::Chunks,
     newer::{Newer, RowId},
-    plan::{self, PlanError, TablePlan},
+    plan::{PlanError, TablePlan},
     scan::Scan,
     selected,
     statement::next_page,
@@ -141,7 +141,7 @@ async fn plans(
     names: NameCase,
 ) -> Result<Vec<TablePlan>, SourceError> {
     let last = begun.table_start.as_ref().and_then(|started| started.last.as_ref());
-    let described = plan::describe(connection, &session.entries, names).await?;
+    let described = catalog::describe(connection, &session.entries, names).await?;
     described
         .iter()
         .filter(|table| {
