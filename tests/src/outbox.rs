@@ -29,8 +29,9 @@ pub async fn create(mysql: &MysqlServer, database: &str) -> Result<()> {
 /// Makes the relay's account `rowpost` with the grants in `sql/`; its outbox table is
 /// `<database>.outbox`.
 pub async fn create_account(mysql: &MysqlServer, database: &str) -> Result<()> {
-    let account = sql("accounts/0001_rowpost.sql")?;
-    mysql.exec(account.replace("shop.outbox", &format!("`{database}`.outbox"))).await
+    mysql.exec(sql("accounts/0001_rowpost.sql")?).await?;
+    let select = sql("accounts/0002_rowpost_select.sql")?;
+    mysql.exec(select.replace("shop.outbox", &format!("`{database}`.outbox"))).await
 }
 
 /// `('id','type','key','event','{…}')`, with a payload of `payload_bytes`. All of it is plain ASCII
