@@ -13,6 +13,7 @@ use uuid::Uuid;
 use crate::{
     Disposition, Event, Headers,
     event::{self, InvalidEvent},
+    spans::Creating,
 };
 
 /// Kafka's own default for a record is 1,048,588 bytes, with key, headers and framing.
@@ -93,11 +94,32 @@ impl AppendError {
 impl Outbox {
     /// Writes the event into the transaction and returns its id, a UUIDv7. It takes a
     /// [`Transaction`], not a connection: outside of one there would be no promise to make.
+    ///
+    /// Where the service has set up OpenTelemetry, the row carries a span of its own, which is below
+    /// that of the task; else what `headers` name.
     pub async fn append(
         &self,
         transaction: &mut Transaction<'_, MySql>,
         event: &impl Event,
         headers: &Headers,
+    ) -> Result<Uuid, AppendError> {
+        let creating = Creating::begin(event, headers);
+        let traceparent = creating.traceparent();
+        let traceparent = traceparent.as_ref().or(headers.traceparent.as_ref());
+        let appended = self.insert(transaction, event, headers, traceparent).await;
+        match &appended {
+            Ok(event_id) => creating.created(&event_id.to_string()),
+            Err(_) => creating.failed(),
+        }
+        appended
+    }
+
+    async fn insert(
+        &self,
+        transaction: &mut Transaction<'_, MySql>,
+        event: &impl Event,
+        headers: &Headers,
+        traceparent: Option<&String>,
     ) -> Result<Uuid, AppendError> {
         event::check(event)?;
         headers.check()?;
@@ -111,7 +133,7 @@ impl Outbox {
             .bind(event.aggregate_id())
             .bind(event.event_type())
             .bind(payload)
-            .bind(&headers.traceparent)
+            .bind(traceparent)
             .bind(&headers.correlation_id)
             .bind(&headers.causation_id)
             .execute(&mut **transaction)

@@ -29,6 +29,7 @@
 //! - Starting: [`schema::install`] or [`schema::check`], before the first request.
 //! - Keeping the tables small: run a [`Pruner`], which deletes what the relay has published and what
 //!   cannot be delivered again.
+//! - Tracing: set up an OpenTelemetry tracer provider, and rows, records and handlers are one trace.
 //! - Testing: [`testing`] shows what was written, and delivers twice and out of order.
 //!
 //! The smallest service is `examples/smallest.rs`; the relay's configuration is in the README.
@@ -36,6 +37,8 @@
 #![warn(missing_docs)]
 
 pub mod disposition; // what to do about an error
+
+mod spans; // what is done → OpenTelemetry
 
 pub mod event; // a service's type → what a row says of it
 

@@ -1,8 +1,8 @@
 //! W3C trace context ↔ the text of a `traceparent`.
 //!
 //! A trace goes on through the outbox: the request's span is written into the row, the relay makes a
-//! header of it, and the handler's span becomes its child. No tracing library is needed for that, and
-//! with one the ids are taken from its spans.
+//! header of it, and the handler's span becomes its child. That needs no tracing; where a service has
+//! set up OpenTelemetry, the ids are those of its spans.
 //!
 //! Promises: what [`TraceContext::parse`] takes is valid by the specification; what it prints is
 //! version 00.
@@ -11,6 +11,10 @@
 
 use std::fmt;
 
+use opentelemetry::{
+    Context, SpanId, TraceFlags, TraceId,
+    trace::{SpanContext, TraceContextExt as _, TraceState},
+};
 use uuid::Uuid;
 
 /// A span, as others are told of it.
@@ -45,6 +49,31 @@ impl TraceContext {
     #[must_use]
     pub fn child(self) -> Self {
         Self { span_id: random_span_id(), ..self }
+    }
+
+    /// The span that this task is in. `None` without one, and where nobody has set up OpenTelemetry.
+    pub fn current() -> Option<Self> {
+        Self::of(Context::current().span().span_context())
+    }
+
+    pub(crate) fn of(span: &SpanContext) -> Option<Self> {
+        span.is_valid().then(|| Self {
+            trace_id: u128::from_be_bytes(span.trace_id().to_bytes()),
+            span_id: u64::from_be_bytes(span.span_id().to_bytes()),
+            is_sampled: span.is_sampled(),
+        })
+    }
+
+    /// What a span below this one, which is another process's, is to begin with.
+    pub fn as_parent(self) -> Context {
+        let flags = TraceFlags::default().with_sampled(self.is_sampled);
+        Context::new().with_remote_span_context(SpanContext::new(
+            TraceId::from(self.trace_id),
+            SpanId::from(self.span_id),
+            flags,
+            true,
+            TraceState::NONE,
+        ))
     }
 
     /// A header's value; `None` for one that the specification wants ignored.
@@ -118,6 +147,19 @@ mod tests {
         for text in ["", "00", "주문", &zero_trace, &zero_span, &upper_case, &more, &forbidden] {
             assert_eq!(TraceContext::parse(text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn opentelemetry_knows_the_span_by_the_same_ids() {
+        for text in [TEXT, "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00"] {
+            let context = TraceContext::parse(text).unwrap();
+
+            let parent = context.as_parent();
+
+            assert_eq!(TraceContext::of(parent.span().span_context()), Some(context));
+            assert!(parent.span().span_context().is_remote());
+        }
+        assert_eq!(TraceContext::current(), None, "no span has begun");
     }
 
     #[test]

@@ -6,10 +6,15 @@
 
 use std::time::Duration;
 
-use reqwest::{Client, Response, StatusCode, Url};
+use opentelemetry::{
+    KeyValue,
+    context::FutureExt as _,
+    trace::{SpanKind, TraceContextExt as _},
+};
+use reqwest::{Client, RequestBuilder, Response, StatusCode, Url};
 use serde::Deserialize;
 use serde_json::json;
-use shop::{Failure, Message};
+use shop::{Failure, Message, traces};
 
 /// What the gateway has said about a charge.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,24 +78,59 @@ impl Gateway {
             "name": order.customer("name"),
             "email": order.customer("email"),
         });
-        let response = self
+        let request = self
             .client
             .post(self.charges.clone())
             .header("Idempotency-Key", &order.transaction_id)
-            .json(&body)
-            .send()
-            .await?;
-        judge(response).await
+            .json(&body);
+        judge(self.send("/v1/charges", request).await?).await
     }
 
     /// Gives back what was charged under the key, or makes sure that nothing ever is.
     pub(crate) async fn refund(&self, order: &Message) -> Result<(), Unclear> {
         let url = format!("{}/{}/refund", self.charges, order.transaction_id);
-        let response = self.client.post(url).send().await?;
+        let response = self.send("/v1/charges/{key}/refund", self.client.post(url)).await?;
         match response.status() {
             status if status.is_success() => Ok(()),
             status => Err(Unclear::Fault { status }),
         }
+    }
+
+    /// A POST, with a span of its own that the gateway goes on from.
+    async fn send(
+        &self,
+        template: &'static str,
+        request: RequestBuilder,
+    ) -> reqwest::Result<Response> {
+        let mut attributes = vec![
+            KeyValue::new("http.request.method", "POST"),
+            KeyValue::new("url.template", template),
+            KeyValue::new("server.address", self.charges.host_str().unwrap_or_default().to_owned()),
+        ];
+        let port = self.charges.port_or_known_default().map(i64::from);
+        attributes.extend(port.map(|port| KeyValue::new("server.port", port)));
+        let span = traces::span(format!("POST {template}"), SpanKind::Client, None, attributes);
+        let sending = async {
+            match traces::traceparent() {
+                Some((name, value)) => request.header(name, value).send().await,
+                None => request.send().await,
+            }
+        };
+        let sent = sending.with_context(span.clone()).await;
+        match &sent {
+            Ok(response) => {
+                let status = response.status();
+                let code = i64::from(status.as_u16());
+                span.span().set_attribute(KeyValue::new("http.response.status_code", code));
+                if status.is_client_error() || status.is_server_error() {
+                    traces::fail(&span, status.as_str());
+                }
+            }
+            Err(error) if error.is_timeout() => traces::fail(&span, "timeout"),
+            Err(_) => traces::fail(&span, "no answer"),
+        }
+        span.span().end();
+        sent
     }
 }
 

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use rowpost_outbox::{Headers, MySql, MySqlPool, Received, Transaction, headers};
+use rowpost_outbox::{Headers, MySql, MySqlPool, Received, TraceContext, Transaction};
 use shop::{Message, Style};
 
 use crate::answer::Outcome;
@@ -122,7 +122,7 @@ pub(crate) async fn insert(
     .bind(json(message)?)
     .bind(&cause.event_id)
     .bind(&message.transaction_id)
-    .bind(cause.header(headers::TRACEPARENT))
+    .bind(traceparent(cause))
     .bind(message.reason())
     .bind(is_work)
     .bind(microseconds(charge_deadline))
@@ -156,13 +156,14 @@ pub(crate) async fn ask_refund(
 ) -> Result<(), sqlx::Error> {
     sqlx::query(
         "update payment set state = 'REVERSING', is_refund_asked = true, style = ?, message = ?, \
-                            event_id = ?, reason = ?, attempts = 0, \
+                            event_id = ?, traceparent = ?, reason = ?, attempts = 0, \
                             due_at = current_timestamp(6) \
          where transaction_id = ?",
     )
     .bind(style.as_str())
     .bind(json(message)?)
     .bind(&cause.event_id)
+    .bind(traceparent(cause))
     .bind(message.reason())
     .bind(&message.transaction_id)
     .execute(&mut **transaction)
@@ -240,6 +241,11 @@ pub(crate) async fn postpone(
     .execute(pool)
     .await?;
     Ok(())
+}
+
+/// The work goes on below the span of the record's handling; without one, below the record's own.
+fn traceparent(cause: &Received) -> Option<String> {
+    TraceContext::current().or_else(|| cause.trace()).map(|trace| trace.to_string())
 }
 
 fn json(message: &Message) -> Result<String, sqlx::Error> {

@@ -5,8 +5,13 @@
 
 use std::{sync::Arc, time::Duration};
 
-use rowpost_outbox::{AppendError, CancellationToken, MySqlPool};
-use shop::consume;
+use opentelemetry::{
+    Context, KeyValue,
+    context::FutureExt as _,
+    trace::{SpanKind, TraceContextExt as _},
+};
+use rowpost_outbox::{AppendError, CancellationToken, MySqlPool, TraceContext};
+use shop::{consume, traces};
 use tokio::sync::Semaphore;
 
 use crate::{
@@ -71,10 +76,13 @@ impl Worker {
         let Ok(permit) = Arc::clone(calls).acquire_owned().await else { return };
         let worker = self.clone();
         tokio::spawn(async move {
-            if let Err(error) = worker.work(&payment).await {
+            let span = span(&payment);
+            if let Err(error) = worker.work(&payment).with_context(span.clone()).await {
+                traces::fail(&span, "outcome not written");
                 let order = &payment.message.transaction_id;
                 tracing::warn!(order, %error, "outcome not written; the payment is due again soon");
             }
+            span.span().end();
             drop(permit);
         });
     }
@@ -149,8 +157,29 @@ impl Worker {
         let pause = backoff(payment.attempts);
         let order = &payment.message.transaction_id;
         tracing::warn!(order, ?pause, error = %unclear, "the gateway is asked again");
+        let span = Context::current();
+        traces::fail(&span, "unclear");
+        let pause_ms = i64::try_from(pause.as_millis()).unwrap_or(i64::MAX);
+        span.span().add_event("retry", vec![KeyValue::new("shop.pause_ms", pause_ms)]);
         Ok(payment::postpone(&self.pool, order, payment.state, pause).await?)
     }
+}
+
+/// One attempt: below the record that asked for it, however long ago that was.
+fn span(payment: &Payment) -> Context {
+    let name = match payment.state {
+        State::Charging if payment.is_late => "give up charge",
+        State::Charging => "charge",
+        State::Reversing => "refund",
+        State::Ended(_) => "nothing to do",
+    };
+    let order = payment.message.transaction_id.clone();
+    let attributes = vec![
+        KeyValue::new("shop.order.id", order),
+        KeyValue::new("shop.attempt", i64::from(payment.attempts) + 1),
+    ];
+    let asked = payment.headers.traceparent.as_deref().and_then(TraceContext::parse);
+    traces::span(name, SpanKind::Internal, asked, attributes)
 }
 
 /// `failures` before this one.

@@ -9,13 +9,14 @@ use axum::{
     body::Bytes,
     extract::{DefaultBodyLimit, FromRequest, Request},
     http::StatusCode,
+    middleware,
     response::{IntoResponse, Response},
     routing::get,
 };
 use rowpost_outbox::{AppendError, MySqlPool};
 use serde_json::{Map, Value, json};
 
-use crate::InvalidField;
+use crate::{InvalidField, traces};
 
 /// Longest body of a request; an order has some 300 bytes.
 pub const BODY_BYTES_MAX: usize = 64 * 1024;
@@ -143,14 +144,15 @@ where
         said.insert("status".to_owned(), "ready".into());
         Ok::<_, ApiError>(Json(said))
     };
-    router
+    let router = router
         .route("/healthz", get(async || Json(json!({ "status": "ok" }))))
         .route("/readyz", get(ready))
         .fallback(async || ApiError::new(StatusCode::NOT_FOUND, "there is nothing at this path"))
         .method_not_allowed_fallback(async || {
             ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "this path takes another method")
         })
-        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX));
+    if traces::is_on() { router.layer(middleware::from_fn(traces::serve)) } else { router }
 }
 
 async fn is_ready(pool: Option<MySqlPool>) -> Result<(), ApiError> {

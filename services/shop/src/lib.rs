@@ -27,6 +27,8 @@ pub mod database; // the pool, once the schema is right
 
 pub mod consume; // an outbox library consumer of these topics
 
+pub mod traces; // spans → a collector
+
 pub mod life; // start, run, leave in order
 
 pub use self::{

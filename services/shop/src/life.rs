@@ -21,6 +21,8 @@ use tokio::{
 };
 use tracing_subscriber::EnvFilter;
 
+use crate::traces;
+
 /// For what is in hand when the signal comes.
 const GRACE: Duration = Duration::from_secs(10);
 
@@ -93,7 +95,7 @@ pub struct Life {
 }
 
 impl Life {
-    /// Logging and signals. `filter` as in `info` or `shop=debug,info`.
+    /// Logging, tracing and signals. `filter` as in `info` or `shop=debug,info`.
     pub fn begin(filter: &str) -> Result<Self, Failure> {
         let filter =
             EnvFilter::builder().parse(filter).map_err(|source| Failure::Log { source })?;
@@ -103,6 +105,7 @@ impl Life {
             .with_writer(std::io::stderr)
             .with_ansi(std::io::stderr().is_terminal())
             .try_init();
+        traces::begin()?;
         let stop = CancellationToken::new();
         let install = |kind| {
             signal(kind).map_err(|source| Failure::System { doing: "watch signals", source })
@@ -135,7 +138,9 @@ impl Life {
             let served = serving.with_graceful_shutdown(stop.cancelled_owned()).await;
             served.map_err(|source| Failure::System { doing: "serve HTTP", source })
         });
-        self.end().await
+        let ended = self.end().await;
+        traces::end().await;
+        ended
     }
 
     async fn end(mut self) -> Result<(), Failure> {

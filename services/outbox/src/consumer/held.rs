@@ -60,6 +60,11 @@ impl Attempt {
         self.failures > 0
     }
 
+    /// Attempts before this one.
+    pub(super) fn failures(&self) -> u32 {
+        self.failures
+    }
+
     /// After a failure.
     pub(super) fn count(&mut self, is_counted: bool) {
         self.failures = self.failures.saturating_add(1);

@@ -28,6 +28,7 @@ use std::{
 };
 
 use futures_util::FutureExt as _;
+use opentelemetry::context::FutureExt as _;
 use rdkafka::{
     ClientConfig, ClientContext, TopicPartitionList,
     consumer::{
@@ -44,7 +45,10 @@ use self::{
     effect::{Effect, Elsewhere, Inboxed, Projection},
     held::{Attempt, HeldRecords, Place, Policy},
 };
-use crate::{Disposition, Handler, HandlerError, Outcome, Received, inbox::CONSUMER_CHARS_MAX};
+use crate::{
+    Disposition, Handler, HandlerError, Outcome, Received, inbox::CONSUMER_CHARS_MAX,
+    spans::Processing,
+};
 
 /// Why the consumer ended by itself.
 #[derive(Debug, thiserror::Error)]
@@ -245,8 +249,10 @@ impl<E: Effect> Consumer<E> {
 
     /// One delivery, to its end: processed, held for another attempt, or a dead letter.
     async fn attempt(&mut self, mut attempt: Attempt) {
-        let error = match self.process(&attempt.record).await {
+        let span = Processing::begin(&attempt.record, &self.config.name, attempt.failures());
+        let error = match self.process(&attempt.record).with_context(span.context()).await {
             Ok(outcome) => {
+                span.processed(outcome);
                 let Received { event_id, topic, partition, kafka_offset, .. } = &attempt.record;
                 tracing::debug!(
                     event_id,
@@ -271,10 +277,11 @@ impl<E: Effect> Consumer<E> {
                 attempt.is_exhausted(&self.policy)
             }
         };
+        span.failed(&error);
         if is_given_up {
-            self.give_up(attempt, &error).await;
+            self.give_up(attempt, &error, &span).await;
         } else {
-            self.hold(attempt, &error);
+            self.hold(attempt, &error, &span);
         }
     }
 
@@ -294,10 +301,11 @@ impl<E: Effect> Consumer<E> {
         }
     }
 
-    async fn give_up(&mut self, attempt: Attempt, error: &HandlerError) {
+    async fn give_up(&mut self, attempt: Attempt, error: &HandlerError, span: &Processing) {
         let Received { event_id, topic, partition, kafka_offset, .. } = &attempt.record;
         match self.dead_letters.write(&attempt, &error.to_string()).await {
             Ok(()) => {
+                span.given_up(&self.config.dead_letter_topic);
                 let attempts = attempt.counted;
                 tracing::error!(
                     consumer = self.config.name, event_id, topic, partition, kafka_offset, attempts,
@@ -308,14 +316,15 @@ impl<E: Effect> Consumer<E> {
             // Not to be lost: held until Kafka takes it.
             Err(refused) => {
                 tracing::error!(event_id, error = %refused, "dead letter not written");
-                self.hold(attempt, error);
+                self.hold(attempt, error, span);
             }
         }
     }
 
     /// The partition stands still until the record is due again.
-    fn hold(&mut self, attempt: Attempt, error: &HandlerError) {
+    fn hold(&mut self, attempt: Attempt, error: &HandlerError, span: &Processing) {
         let backoff = attempt.backoff(&self.policy);
+        span.retried(backoff);
         let Received { event_id, topic, partition, kafka_offset, .. } = &attempt.record;
         tracing::warn!(
             consumer = self.config.name, event_id, topic, partition, kafka_offset,
