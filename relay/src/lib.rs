@@ -21,6 +21,8 @@ pub mod checkpoint; // the position, stored in Kafka
 
 pub mod metrics; // typed handles of every metric
 
+pub mod traces; // published records → spans, for a collector
+
 pub mod pipeline; // source and publisher, started, watched, started again
 
 pub mod range; // what a person calls a part of the binlog

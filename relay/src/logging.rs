@@ -57,6 +57,7 @@ pub fn announce(config: &Config) {
         mysql = %config.mysql.url,
         kafka = config.kafka.bootstrap_servers,
         http = config.http.listen.map_or_else(|| "off".to_owned(), |address| address.to_string()),
+        traces = config.tracing.otlp_endpoint.as_deref().unwrap_or("off"),
         "rowpost starts"
     );
 }

@@ -17,6 +17,7 @@ use rowpost::{
     position_command, replay,
     shutdown::Signals,
     status::{self, Status},
+    traces,
 };
 use tokio::runtime::{Builder, Runtime};
 use tokio_util::sync::CancellationToken;
@@ -55,6 +56,9 @@ fn run(args: &ConfigArgs) -> Result<(), Failure> {
     let status = Status::new(&config, metrics.clone());
     let listener = http::bind(config.http.listen)?;
     let settings = config.publish_settings()?;
+    let started = traces::start(&config.tracing, &config.source, &metrics);
+    let (traces, exporting) = started.map_err(Failure::Runtime)?.unzip();
+    let settings = settings.traced(traces);
     let pipeline = Pipeline::new(&config, settings, metrics, status.clone());
     let runtime = runtime()?;
 
@@ -72,6 +76,9 @@ fn run(args: &ConfigArgs) -> Result<(), Failure> {
         info!("stopped, everything that was read is committed");
         Ok(())
     });
+    if let Some(exporting) = exporting {
+        exporting.end();
+    }
     // A thread that still waits for a broker holds nobody up.
     runtime.shutdown_background();
     ended

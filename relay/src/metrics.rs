@@ -62,6 +62,10 @@ pub struct Metrics {
     pub checkpoint_timestamp: SecondsGauge,
     /// Attempts after a failure, by stage.
     pub retries: Family<StageLabel, Counter>,
+    /// Spans that the collector has taken.
+    pub spans_exported: Counter,
+    /// Spans for which the queue had no room, or that the collector did not take.
+    pub spans_lost: Counter,
     /// The last minute's commits for `/api/status`; Prometheus computes its own windows.
     pub activity: Arc<Activity>,
     /// Which server is read and how far, for `/api/status`.
@@ -75,6 +79,7 @@ impl Metrics {
         let registry = registry.sub_registry_with_prefix("rowpost");
         metrics.register_source(registry);
         metrics.register_publish(registry);
+        metrics.register_traces(registry);
         metrics
     }
 
@@ -93,6 +98,8 @@ impl Metrics {
             replication_lag_bytes: Gauge::default(),
             checkpoint_timestamp: SecondsGauge::default(),
             retries: Family::default(),
+            spans_exported: Counter::default(),
+            spans_lost: Counter::default(),
             activity: Arc::new(Activity::start()),
             source_view: Arc::default(),
         }
@@ -164,5 +171,18 @@ impl Metrics {
             self.checkpoint_timestamp.clone(),
         );
         registry.register("retries", "Attempts after a failure", self.retries.clone());
+    }
+
+    fn register_traces(&self, registry: &mut Registry) {
+        registry.register(
+            "spans_exported",
+            "Spans that the collector has taken",
+            self.spans_exported.clone(),
+        );
+        registry.register(
+            "spans_lost",
+            "Spans without room in the queue, or not taken by the collector",
+            self.spans_lost.clone(),
+        );
     }
 }

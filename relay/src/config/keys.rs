@@ -98,6 +98,7 @@ pub const KEYS: &[Key] = &[
     key("log.format", "`text` or `json`").flag("--log-format"),
     key("log.filter", "a tracing filter such as `info` or `rowpost=debug,info`")
         .flag("--log-filter"),
+    key("tracing.otlp_endpoint", "an HTTP URL such as `http://127.0.0.1:4318`"),
 ];
 
 /// The entry of a key; list positions are ignored (`outbox[2].key` is `outbox[].key`).

@@ -39,7 +39,7 @@ pub use self::{
     kafka::{Kafka, Properties},
     mysql::{Mysql, OnPositionLost, StartPolicy, Tls},
     outbox::{AdditionalField, BinaryFormat, OutboxTable, Placement},
-    relay::{Checkpoint, Delivery, Http, Limits, Log, LogFormat, Publish},
+    relay::{Checkpoint, Delivery, Http, Limits, Log, LogFormat, Publish, Tracing},
     secret::{MysqlUrl, MysqlUrlError, REDACTED},
     table_pattern::{NameCase, TablePattern},
 };
@@ -69,6 +69,8 @@ pub struct Config {
     pub http: Http,
     #[serde(default)]
     pub log: Log,
+    #[serde(default)]
+    pub tracing: Tracing,
 }
 
 impl Config {

@@ -1,4 +1,4 @@
-//! How the relay itself behaves: delivery, batches, checkpoint, limits, HTTP, logs.
+//! How the relay itself behaves: delivery, batches, checkpoint, limits, HTTP, logs, traces.
 
 use std::{fmt, net::SocketAddr, num::NonZeroUsize, time::Duration};
 
@@ -110,6 +110,14 @@ pub struct Log {
 pub enum LogFormat {
     Text,
     Json,
+}
+
+/// The `[tracing]` section.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Tracing {
+    /// The collector's URL, without `/v1/traces`. None: no spans, and no cost.
+    pub otlp_endpoint: Option<String>,
 }
 
 impl Default for Publish {

@@ -134,7 +134,8 @@ impl<'de> Deserialize<'de> for MysqlUrl {
 
 /// Whether the value of a configuration key is secret. Kafka properties are judged by their name.
 pub(super) fn is_secret(key: &str) -> bool {
-    key == "mysql.url" || key.strip_prefix("kafka.properties.").is_some_and(is_secret_property)
+    matches!(key, "mysql.url" | "tracing.otlp_endpoint")
+        || key.strip_prefix("kafka.properties.").is_some_and(is_secret_property)
 }
 
 /// Whether a librdkafka property holds a secret rather than a path or a mode.

@@ -6,7 +6,7 @@ use bytesize::ByteSize;
 use tracing_subscriber::EnvFilter;
 
 use super::{Config, Mysql, OutboxTable, Placement};
-use crate::publish::SettingsError;
+use crate::{publish::SettingsError, traces::ENDPOINT_PATH};
 
 /// A key whose value cannot be used. Without a reason, what the key takes says it all.
 #[derive(Debug, PartialEq, Eq)]
@@ -72,6 +72,7 @@ impl Config {
         if let Err(error) = filter {
             rules.require_that("log.filter", false, error.to_string());
         }
+        tracing(self.tracing.otlp_endpoint.as_deref(), &mut rules);
         // The client is asked last, about sections that are right by themselves.
         if rules.0.is_empty() {
             client(self, &mut rules);
@@ -214,6 +215,32 @@ fn limits(config: &Config, rules: &mut Rules) {
     rules.duration("limits.retry_backoff_max", limits.retry_backoff_max, TENTH, 10 * MINUTE);
     let retry_time = limits.retry_time_max;
     rules.require("limits.retry_time_max", retry_time.is_none_or(|time| time >= SECOND));
+}
+
+fn tracing(endpoint: Option<&str>, rules: &mut Rules) {
+    const KEY: &str = "tracing.otlp_endpoint";
+    let Some(endpoint) = endpoint else { return };
+    let Ok(url) = url::Url::parse(endpoint) else {
+        rules.require(KEY, false);
+        return;
+    };
+    rules.require_that(
+        KEY,
+        url.scheme() != "https",
+        "TLS is not spoken here: name a collector that is near, and let that one go on with TLS",
+    );
+    rules.require(KEY, url.scheme() != "http" || url.has_host());
+    rules.require(KEY, matches!(url.scheme(), "http" | "https"));
+    rules.require_that(
+        KEY,
+        url.username().is_empty() && url.password().is_none(),
+        "it is logged, and must hold no account: set OTEL_EXPORTER_OTLP_HEADERS",
+    );
+    rules.require_that(
+        KEY,
+        url.query().is_none() && !url.path().trim_end_matches('/').ends_with(ENDPOINT_PATH),
+        "it ends before `/v1/traces`, which the relay puts behind it",
+    );
 }
 
 /// Characters that a Kafka topic may have.

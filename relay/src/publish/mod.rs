@@ -156,7 +156,8 @@ impl Publisher {
         };
         let intake = Intake::new(chunks, settings.batch, pacing, stop.clone())?;
         let outlet = Outlet::new(Arc::clone(&settings), metrics.clone(), stop.clone());
-        let report = Report::new(metrics, committed, settings.checkpoint_interval);
+        let report =
+            Report::new(metrics, committed, settings.checkpoint_interval, settings.traces.clone());
         let position = start;
         match mode {
             Mode::ExactlyOnce(slots) => {

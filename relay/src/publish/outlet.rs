@@ -52,9 +52,13 @@ impl Outlet {
         let mut tally = Tally::default();
         let mut ordinal = 0;
         for chunk in batch.chunks_mut() {
+            let mut origin = None;
             for record in &chunk.records {
                 self.offer(producer, outgoing(record, ordinal), || place(record, chunk))?;
                 self.topics.count(&record.topic, &mut tally);
+                if let Some(traces) = &self.settings.traces {
+                    traces.note(record, chunk, &mut origin, &mut tally.spans);
+                }
                 ordinal += 1;
             }
             // Memory first, then the permit that stands for it.

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 
 use super::topics::Tally;
-use crate::{metrics::Metrics, position::Position};
+use crate::{metrics::Metrics, position::Position, traces::Traces};
 
 /// How far the relay is: everything up to `position` is out.
 #[derive(Debug, Clone)]
@@ -35,6 +35,7 @@ pub(super) struct Report {
     committed: watch::Sender<Committed>,
     checkpoint_interval: Duration,
     records_total: u64,
+    traces: Option<Traces>,
 }
 
 impl Report {
@@ -42,18 +43,22 @@ impl Report {
         metrics: Metrics,
         committed: watch::Sender<Committed>,
         checkpoint_interval: Duration,
+        traces: Option<Traces>,
     ) -> Self {
-        Self { metrics, committed, checkpoint_interval, records_total: 0 }
+        Self { metrics, committed, checkpoint_interval, records_total: 0, traces }
     }
 
     /// The batch is out.
     pub(super) fn settle(&mut self, settled: Settled) {
-        let Settled { position, tally, commit_timestamp_us, started } = settled;
+        let Settled { position, mut tally, commit_timestamp_us, started } = settled;
         let committed_at = Timestamp::now();
         let records = tally.records();
         self.records_total += records;
 
         tally.acknowledge();
+        if let Some(traces) = &self.traces {
+            traces.finish(std::mem::take(&mut tally.spans));
+        }
         let commit_time = started.elapsed();
         self.metrics.commit_seconds.observe(commit_time.as_secs_f64());
         self.metrics.activity.record(records, commit_time);

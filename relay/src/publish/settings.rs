@@ -8,6 +8,7 @@ use super::{batch::BatchLimits, properties::Properties};
 use crate::{
     config::{self, Delivery},
     error::Disposition,
+    traces::Traces,
 };
 
 /// Ids that an exactly-once relay may rotate through. Every start fences all of them, in use or not:
@@ -30,6 +31,8 @@ pub struct Settings {
     pub(crate) checkpoint_interval: Duration,
     pub(crate) replication_factor: i32,
     pub(crate) queue: QueueLimits,
+    /// Where spans of the published records go.
+    pub(crate) traces: Option<Traces>,
     /// What every checkpoint says besides the position.
     pub(crate) note: Option<Arc<Value>>,
 }
@@ -86,6 +89,12 @@ impl Settings {
         Ok(Self { source: source.into(), checkpoint_topic, ..self })
     }
 
+    /// Records that are sampled have a span.
+    #[must_use]
+    pub fn traced(self, traces: Option<Traces>) -> Self {
+        Self { traces, ..self }
+    }
+
     /// Every checkpoint says this too.
     pub(crate) fn noting(self, note: Value) -> Self {
         Self { note: Some(Arc::new(note)), ..self }
@@ -131,6 +140,7 @@ impl Settings {
             checkpoint_topic,
             checkpoint_interval: checkpoint.interval,
             replication_factor: checkpoint.replication_factor,
+            traces: None,
             note: None,
         };
         settings.check_client_configs()?;

@@ -4,7 +4,10 @@ use std::{collections::HashMap, sync::Arc};
 
 use prometheus_client::metrics::counter::Counter;
 
-use crate::metrics::{Metrics, TopicLabel};
+use crate::{
+    metrics::{Metrics, TopicLabel},
+    traces::Pending,
+};
 
 pub(super) struct Topics {
     metrics: Metrics,
@@ -24,6 +27,8 @@ struct Counters {
 pub(super) struct Tally {
     records: Vec<u64>,
     acknowledged: Vec<(Counter, u64)>,
+    /// Of those that are sampled, where spans are wanted.
+    pub(super) spans: Vec<Pending>,
 }
 
 impl Topics {

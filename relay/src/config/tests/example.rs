@@ -69,9 +69,18 @@ fn collect(name: &str, value: &toml::de::DeValue<'_>, names: &mut BTreeSet<Strin
 /// The table of keys is written by hand; serde's own list of fields is the other side.
 #[test]
 fn table_of_keys_is_what_the_sections_know() {
-    for section in
-        ["", "mysql", "mysql.tls", "kafka", "publish", "checkpoint", "limits", "http", "log"]
-    {
+    for section in [
+        "",
+        "mysql",
+        "mysql.tls",
+        "kafka",
+        "publish",
+        "checkpoint",
+        "limits",
+        "http",
+        "log",
+        "tracing",
+    ] {
         let header = if section.is_empty() { String::new() } else { format!("[{section}]\n") };
         let known = known_fields(&format!("{header}no_such_key = 1"));
         let listed: BTreeSet<String> = KEYS

@@ -68,6 +68,22 @@ fn value_out_of_bounds_is_refused(#[case] section: &str, #[case] line: &str) {
 }
 
 #[rstest]
+#[case::no_scheme("127.0.0.1:4318", "must be an HTTP URL")]
+#[case::other_scheme("ftp://collector", "must be an HTTP URL")]
+#[case::tls("https://collector:4318", "TLS is not spoken here")]
+#[case::path("http://collector:4318/v1/traces/", "ends before `/v1/traces`")]
+#[case::query("http://collector:4318/?tenant=1", "ends before `/v1/traces`")]
+#[case::account("http://a:s3cr3t@collector:4318", "must hold no account")]
+fn collector_that_cannot_be_asked_is_refused(#[case] endpoint: &str, #[case] said: &str) {
+    let lines = refused("tracing", &format!("otlp_endpoint = '{endpoint}'"));
+
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    assert!(lines[0].starts_with("tracing.otlp_endpoint"), "{lines:?}");
+    assert!(lines[0].contains(said), "{lines:?}");
+    assert!(!lines[0].contains("s3cr3t"), "{lines:?}");
+}
+
+#[rstest]
 #[case::no_port("kafka")]
 #[case::port_zero("kafka:0")]
 #[case::empty("")]
