@@ -43,6 +43,8 @@ pub mod ledger; // written against published
 
 pub mod http; // the relay's endpoints
 
+pub mod collector; // of spans
+
 pub mod open_metrics; // what one of them answers
 
 pub mod programs; // the binaries under test

@@ -44,7 +44,7 @@ pub struct Shop {
     prefix: String,
 }
 
-/// Service → its flags' variables.
+/// Service → its flags' variables; `relay` → its keys.
 pub type Variables = BTreeMap<&'static str, Vec<(&'static str, String)>>;
 
 impl Shop {
@@ -72,7 +72,11 @@ impl Shop {
             create_schema(mysql, &prefix, service).await?;
         }
         create_topics(kafka, &prefix).await?;
-        let relay = Relay::start(relay_config(mysql, kafka, &prefix)?).await?;
+        let mut config = relay_config(mysql, kafka, &prefix)?;
+        for (key, text) in variables.get("relay").into_iter().flatten() {
+            config.set_text(key, text);
+        }
+        let relay = Relay::start(config).await?;
         let start = async |service: &'static str, mut given: Vec<(&'static str, String)>| {
             given.extend(variables.get(service).cloned().unwrap_or_default());
             Service::start(service, given).await

@@ -17,5 +17,6 @@ mod sample;
 mod servers;
 mod stage;
 mod streams;
+mod traces;
 mod trouble;
 mod view;
