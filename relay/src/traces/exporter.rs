@@ -28,7 +28,7 @@ pub const ENDPOINT_PATH: &str = "/v1/traces";
 const BATCH_SPANS_MAX: usize = 512;
 /// How long the first span of a request waits for others.
 const LINGER: Duration = Duration::from_millis(500);
-/// For one request, with all that is tried again.
+/// For one attempt; another one begins only within it.
 const EXPORT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Between two lines about a collector that takes nothing.

@@ -1,6 +1,10 @@
 //! What is sampled, what a span says, and that nobody waits.
 
-use std::time::Duration;
+use std::{
+    io::{BufRead as _, BufReader, Read as _, Write as _},
+    net::TcpListener,
+    time::Duration,
+};
 
 use opentelemetry::{SpanId, TraceId};
 use prometheus_client::registry::Registry;
@@ -104,10 +108,16 @@ fn span_runs_from_the_commit_to_the_acknowledgement_below_the_rows_span() {
 fn spans_beyond_the_queue_are_counted_and_nobody_waits() {
     let (traces, messages) = stuck(3);
     let spans = pending(&traces, &chunk(&[Some(SAMPLED); 10]));
+    let (done, finished) = mpsc::channel();
 
-    traces.finish(spans);
+    let lost = traces.lost.clone();
+    thread::spawn(move || {
+        traces.finish(spans);
+        done.send(()).ok();
+    });
 
-    assert_eq!((messages.try_iter().count(), traces.lost.get()), (3, 7));
+    assert!(finished.recv_timeout(Duration::from_secs(5)).is_ok(), "publishing stands still");
+    assert_eq!((messages.try_iter().count(), lost.get()), (3, 7));
 }
 
 #[test]
@@ -134,13 +144,71 @@ fn what_the_specification_wants_ignored_is_none() {
     assert_eq!(Traceparent::parse(later.as_bytes()), Traceparent::parse(SAMPLED.as_bytes()));
 }
 
-#[test]
-fn collector_that_never_answers_holds_the_end_for_a_second_and_its_spans_are_counted() {
-    let deaf = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let endpoint = format!("http://{}", deaf.local_addr().unwrap());
+fn exporting_to(collector: &TcpListener) -> (Traces, Exporting, Metrics) {
+    let endpoint = format!("http://{}", collector.local_addr().unwrap());
     let metrics = Metrics::register(&mut Registry::default());
     let config = config::Tracing { otlp_endpoint: Some(endpoint) };
     let (traces, exporting) = start(&config, "shop", &metrics).unwrap().unwrap();
+    (traces, exporting, metrics)
+}
+
+/// Answers each request like this, after a while.
+fn answer(collector: &TcpListener, status: &'static str, delay: Duration) {
+    let collector = collector.try_clone().unwrap();
+    thread::spawn(move || {
+        for connection in collector.incoming() {
+            let mut request = BufReader::new(connection.unwrap());
+            let mut length = 0;
+            let mut line = String::new();
+            while request.read_line(&mut line).unwrap() > 2 {
+                let lower = line.to_ascii_lowercase();
+                if let Some(value) = lower.strip_prefix("content-length:") {
+                    length = value.trim().parse().unwrap();
+                }
+                line.clear();
+            }
+            request.read_exact(&mut vec![0; length]).unwrap();
+            thread::sleep(delay);
+            let answer =
+                format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+            // Whoever has asked may have gone.
+            request.get_mut().write_all(answer.as_bytes()).ok();
+        }
+    });
+}
+
+#[test]
+fn spans_that_the_collector_takes_are_counted_once_it_has_them() {
+    let collector = TcpListener::bind("127.0.0.1:0").unwrap();
+    answer(&collector, "200 OK", Duration::from_millis(300));
+    let (traces, exporting, metrics) = exporting_to(&collector);
+    let started = Instant::now();
+
+    traces.finish(pending(&traces, &chunk(&[Some(SAMPLED); 7])));
+    let published_in = started.elapsed();
+    exporting.end();
+
+    assert!(published_in < Duration::from_millis(200), "it took {published_in:?}");
+    assert!(started.elapsed() >= Duration::from_millis(300), "the end waits for the last ones");
+    assert_eq!((metrics.spans_exported.get(), metrics.spans_lost.get()), (7, 0));
+}
+
+#[test]
+fn spans_that_the_collector_refuses_are_counted_as_lost() {
+    let collector = TcpListener::bind("127.0.0.1:0").unwrap();
+    answer(&collector, "400 Bad Request", Duration::ZERO);
+    let (traces, exporting, metrics) = exporting_to(&collector);
+
+    traces.finish(pending(&traces, &chunk(&[Some(SAMPLED); 7])));
+    exporting.end();
+
+    assert_eq!((metrics.spans_exported.get(), metrics.spans_lost.get()), (0, 7));
+}
+
+#[test]
+fn collector_that_never_answers_holds_the_end_for_a_second_and_its_spans_are_counted() {
+    let deaf = TcpListener::bind("127.0.0.1:0").unwrap();
+    let (traces, exporting, metrics) = exporting_to(&deaf);
     let started = Instant::now();
 
     for _ in 0..QUEUE_SPANS_MAX * 3 / 100 {
