@@ -191,3 +191,44 @@ async fn message_of_an_older_step_moves_nothing_back_in_orchestration() -> Resul
     needs!(Tier::Mysql9);
     message_of_an_older_step_moves_nothing_back(Style::Orchestration).await
 }
+
+/// While nobody undoes the last step, all that the steps have ever answered comes once more.
+#[tokio::test]
+async fn old_reply_does_not_turn_an_order_forward_again() -> Result<()> {
+    needs!(Tier::Mysql9);
+    // No watchdog mends it.
+    let order = vec![("SHOP_STEP_DEADLINE", "10min".to_owned())];
+    let variables = Variables::from([("order", order)]);
+    let mut shop = Shop::start_with("oldreply", Style::Orchestration, &variables).await?;
+    let item = shop.add_item(1_000, 10).await?;
+    let producer = SampleProducer::new(&shop)?;
+    shop.payment.terminate(STOP_WITHIN).await?;
+    let id = shop.place(&Order::of(item, 2)).await?;
+    shop.log(&id, 3).await;
+    let url = shop.order.url(&format!("/v1/sagas/{id}/compensate"));
+    let (status, saga) = shop.post(url, &json!({})).await?;
+    assert_eq!((status.as_u16(), &saga["phase"]), (200, &json!("backward")), "{saga}");
+
+    for status in
+        ["PAYMENT_COMPLETE", "PAYMENT_REFUSED", "INVENTORY_RESERVED", "INVENTORY_RELEASED"]
+    {
+        let reply = message(&shop, &id, status).await?;
+        producer.write("shop.order.replies", Some(&id), &reply).await?;
+    }
+    // Behind them in their partition: what is given up shows that they have been seen.
+    producer.write("shop.order.replies", Some(&id), &json!("no message")).await?;
+    let given_up = format!("consumer=\"{}\"", shop.topic("order"));
+    eventually("all are seen", LONG, async || {
+        let log = shop.order.log_text()?;
+        let mut lines = log.lines().filter(|line| line.contains("event given up"));
+        Ok::<_, anyhow::Error>(lines.any(|line| line.contains(&given_up)))
+    })
+    .await;
+
+    let saga = shop.saga(&id).await?;
+    assert_eq!((&saga["phase"], &saga["step"]), (&json!("backward"), &json!("charge payment")));
+    shop.payment.start_again()?;
+    assert_eq!(shop.ended(&id).await, Ended::Cancelled);
+    assert_eq!(shop.moved(&id).await?, [-2, 2]);
+    shop.assert_balanced(item, 10).await
+}

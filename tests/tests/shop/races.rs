@@ -79,6 +79,25 @@ async fn order_given_up_while_the_gateway_is_asked_is_refunded(style: Style) -> 
         Ok::<_, anyhow::Error>(shop.charge(&id).await?["status"] == "refunded")
     })
     .await;
+    let story: &[&str] = match style {
+        Style::Choreography => &[
+            "order ORDER_CREATED",
+            "inventory INVENTORY_RESERVED",
+            "order ORDER_CANCEL",
+            "payment ORDER_CANCEL",
+            "inventory ORDER_CANCEL",
+        ],
+        Style::Orchestration => &[
+            "order RESERVE_INVENTORY",
+            "inventory INVENTORY_RESERVED",
+            "order CHARGE_PAYMENT",
+            "order REFUND_PAYMENT",
+            "payment PAYMENT_REFUNDED",
+            "order RELEASE_INVENTORY",
+            "inventory INVENTORY_RELEASED",
+        ],
+    };
+    assert_eq!(shop.story(&id, story.len()).await, story, "the last step is undone first");
     assert_eq!(shop.stock(item).await?, 10);
     shop.assert_balanced(item, 10).await
 }
