@@ -13,6 +13,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::{
     config::{Config, ConfigError, Flag},
     exit_code::ExitCode,
+    position_command::Product,
     range::Selection,
 };
 
@@ -270,6 +271,13 @@ pub enum PositionCommand {
     /// no position between two transactions, or --yes is missing; 69: a relay runs, or the server does
     /// not have it.
     Set(PositionSetArgs),
+    /// Take over the position of Debezium, Maxwell or Eventuate, so that nothing is left out or comes
+    /// twice. Stop it before.
+    ///
+    /// Says first what was found and what it becomes. Exit code 64: the command line does not say which of
+    /// several, or --yes is missing; 66: there is no such position; 69: it cannot be read or served, or a
+    /// relay or the other product runs.
+    Import(Box<PositionImportArgs>),
 }
 
 #[derive(Debug, Args)]
@@ -290,6 +298,41 @@ pub struct PositionSetArgs {
     #[command(flatten)]
     pub config: ConfigArgs,
     /// Only say what it would do.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Leave transactions out, or publish some once more, without being asked.
+    #[arg(long)]
+    pub yes: bool,
+    /// Do not look whether a relay runs: shut it out. It ends with exit code 69.
+    #[arg(long)]
+    pub force: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct PositionImportArgs {
+    /// Whose position.
+    #[arg(long, value_enum)]
+    pub from: Product,
+    /// The topic in which it is [default: connect-offsets of Debezium, offset.storage.topic of
+    /// Eventuate].
+    #[arg(long, value_name = "TOPIC", conflicts_with = "file")]
+    pub topic: Option<String>,
+    /// Debezium: the offsets file of a standalone worker or of its engine.
+    #[arg(long, value_name = "FILE")]
+    pub file: Option<PathBuf>,
+    /// Where several are: Debezium's connector, its topic.prefix, or connector/topic.prefix; Eventuate's
+    /// reader.
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<String>,
+    /// Maxwell: its database [default: maxwell].
+    #[arg(long, value_name = "DB")]
+    pub schema: Option<String>,
+    /// Maxwell: its client_id [default: maxwell].
+    #[arg(long, value_name = "ID")]
+    pub client_id: Option<String>,
+    #[command(flatten)]
+    pub config: ConfigArgs,
+    /// Only say what was found and what it would become.
     #[arg(long)]
     pub dry_run: bool,
     /// Leave transactions out, or publish some once more, without being asked.

@@ -6,7 +6,7 @@ use crate::{
     failure::Failure,
     find::FindError,
     pipeline::PipelineError,
-    position_command::PositionError,
+    position_command::{ImportError, PositionError},
     publish::{PublishError, RecordError},
     range::RangeError,
     replay::ReplayError,
@@ -140,6 +140,33 @@ impl From<&PositionError> for ExitCode {
             PositionError::Checkpoint(error) => error.into(),
             PositionError::Publish(error) => error.into(),
             PositionError::Source(error) => error.into(),
+            PositionError::Import(error) => error.into(),
+        }
+    }
+}
+
+impl From<&ImportError> for ExitCode {
+    fn from(error: &ImportError) -> Self {
+        match error {
+            ImportError::Flag { .. }
+            | ImportError::SeveralFound { .. }
+            | ImportError::File { .. }
+            | ImportError::Settings(_) => Self::Usage,
+            ImportError::NoTopic { .. }
+            | ImportError::NothingFound { .. }
+            | ImportError::NoSuchName { .. }
+            | ImportError::NoSuchClient { .. } => Self::NotFound,
+            ImportError::NoOffsetsFile { .. }
+            | ImportError::TopicDenied { .. }
+            | ImportError::Broker(_)
+            | ImportError::Malformed { .. }
+            | ImportError::Snapshot { .. }
+            | ImportError::Maxwell { .. }
+            | ImportError::NoCoordinates { .. }
+            | ImportError::NotThere { .. }
+            | ImportError::TransactionMissing { .. }
+            | ImportError::StillRuns { .. } => Self::Unavailable,
+            ImportError::BrokeOff => Self::Internal,
         }
     }
 }

@@ -117,6 +117,10 @@ fn position(command: &PositionCommand) -> Result<(), Failure> {
             let config = args.config.load()?;
             runtime.block_on(position_command::set(&config, args, io::stdout()))
         }
+        PositionCommand::Import(args) => {
+            let config = args.config.load()?;
+            runtime.block_on(position_command::import(&config, args, io::stdout()))
+        }
     }
 }
 

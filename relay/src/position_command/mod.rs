@@ -9,6 +9,7 @@
 //! Not promised, with `delivery = "at-least-once"`: to shut a running relay out. It must be stopped.
 
 mod conclusion;
+mod import;
 mod plan;
 mod report;
 mod set;
@@ -26,7 +27,11 @@ use crate::{
 };
 
 pub(crate) use self::text::line;
-pub use self::{set::set, show::show};
+pub use self::{
+    import::{ImportError, Product, import},
+    set::set,
+    show::show,
+};
 
 /// Why the position was not shown or set.
 #[derive(Debug, thiserror::Error)]
@@ -39,6 +44,8 @@ pub enum PositionError {
     Publish(#[from] PublishError),
     #[error("the source cannot be asked")]
     Source(#[from] SourceError),
+    #[error(transparent)]
+    Import(#[from] ImportError),
     #[error("`{text}` is no position: {reason}")]
     NotAPosition { text: String, reason: String },
     #[error("the source cannot be read from there")]

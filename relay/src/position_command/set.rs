@@ -31,7 +31,7 @@ use crate::{
 pub async fn set(
     config: &Config,
     args: &PositionSetArgs,
-    mut output: impl Write,
+    output: impl Write,
 ) -> Result<(), Failure> {
     let target = Target::parse(&args.position)?;
     if args.force && config.delivery == Delivery::AtLeastOnce {
@@ -40,23 +40,61 @@ pub async fn set(
     let checkpoint = read_checkpoint(config).await?;
     let from = checkpoint.as_ref().map(|checkpoint| &checkpoint.position);
     let (to, server) = find(config, &target, from).await?;
+    let &PositionSetArgs { dry_run, yes, force, .. } = args;
+    let order = Order { checkpoint, to, server, doubt: None, dry_run, yes, force };
+    carry_out(config, order, async || Ok(()), output).await
+}
+
+/// A position to write, and how.
+pub(super) struct Order {
+    /// What it takes the place of.
+    pub(super) checkpoint: Option<Checkpoint>,
+    pub(super) to: Position,
+    pub(super) server: ServerFacts,
+    /// What may come once more from there, in words.
+    pub(super) doubt: Option<String>,
+    pub(super) dry_run: bool,
+    pub(super) yes: bool,
+    pub(super) force: bool,
+}
+
+/// Says what the move means, and writes it once nobody else does and `stands_still` has nothing against
+/// it.
+pub(super) async fn carry_out(
+    config: &Config,
+    order: Order,
+    stands_still: impl AsyncFnOnce() -> Result<(), PositionError>,
+    mut output: impl Write,
+) -> Result<(), Failure> {
+    let Order { checkpoint, to, server, doubt, dry_run, yes, force } = order;
+    let from = checkpoint.as_ref().map(|checkpoint| &checkpoint.position);
     let planned = Move::between(from, &to, &server);
-    output.write_all(text::plan(from, &to, &planned).as_bytes())?;
-    if args.dry_run {
+    output.write_all(text::plan(from, &to, &planned, doubt.as_deref()).as_bytes())?;
+    if dry_run {
         writeln!(output, "dry run: nothing was written")?;
         return Ok(());
     }
-    if planned.needs_yes() && !args.yes && !ask() {
+    if (planned.needs_yes() || doubt.is_some()) && !yes && !ask() {
         return Err(PositionError::NotConfirmed.into());
     }
-    let (config, force) = (config.clone(), args.force);
-    let written = tokio::task::spawn_blocking(move || write(&config, checkpoint, &to, force));
-    match written.await {
-        Ok(written) => written?,
-        Err(panicked) => return Err(Failure::Runtime(io::Error::other(panicked))),
+    if !force {
+        let (config, known) = (config.clone(), checkpoint.clone());
+        in_thread(move || ensure_nobody(&config, known.as_ref())).await?;
     }
+    stands_still().await?;
+    let config = config.clone();
+    in_thread(move || write(&config, checkpoint, &to, force)).await?;
     writeln!(output, "the position is set; a relay goes on from there at its next start")?;
     Ok(())
+}
+
+async fn in_thread(
+    work: impl FnOnce() -> Result<(), PositionError> + Send + 'static,
+) -> Result<(), Failure> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(worked) => Ok(worked?),
+        Err(panicked) => Err(Failure::Runtime(io::Error::other(panicked))),
+    }
 }
 
 /// The newest checkpoint, without creating its topic.
@@ -82,7 +120,7 @@ async fn find(
 }
 
 /// Says how far a large file is read, to a terminal.
-fn reading() -> impl FnMut(u64) {
+pub(super) fn reading() -> impl FnMut(u64) {
     const STEP: u64 = 64 << 20;
     let is_terminal = io::stderr().is_terminal();
     let mut shown = 0;
@@ -95,6 +133,12 @@ fn reading() -> impl FnMut(u64) {
     }
 }
 
+/// Blocks.
+fn ensure_nobody(config: &Config, known: Option<&Checkpoint>) -> Result<(), PositionError> {
+    let store = Store::new(&config.publish_settings()?);
+    ensure_no_relay(&store, known, config.checkpoint.interval, io::stderr())
+}
+
 /// Fences and stores. Blocks.
 fn write(
     config: &Config,
@@ -103,10 +147,6 @@ fn write(
     force: bool,
 ) -> Result<(), PositionError> {
     let settings = config.publish_settings()?;
-    if !force {
-        let store = Store::new(&settings);
-        ensure_no_relay(&store, known.as_ref(), config.checkpoint.interval, io::stderr())?;
-    }
     let metrics = Metrics::register(&mut Registry::default());
     let mut tenure = Tenure::new(Writer::new(Role::PositionSet));
     // ORDER: shut everybody out, then look once more: what the plan was made from must still be true.

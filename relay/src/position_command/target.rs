@@ -110,7 +110,7 @@ fn no_place() -> PositionError {
 }
 
 /// A server that never gave a GTID has no set of them.
-fn known(gtids: GtidSet, server: &ServerFacts) -> Option<GtidSet> {
+pub(super) fn known(gtids: GtidSet, server: &ServerFacts) -> Option<GtidSet> {
     (server.gtids.is_some() || !gtids.is_empty()).then_some(gtids)
 }
 

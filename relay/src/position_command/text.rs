@@ -110,7 +110,13 @@ fn to_oldest(to_oldest: &ToOldest) -> String {
 }
 
 /// What a move to `to` means, a line for each thing.
-pub(super) fn plan(from: Option<&Position>, to: &Position, planned: &Move) -> String {
+/// `doubt` is what may come once more from there.
+pub(super) fn plan(
+    from: Option<&Position>,
+    to: &Position,
+    planned: &Move,
+    doubt: Option<&str>,
+) -> String {
     let mut text = String::new();
     match from {
         Some(from) => {
@@ -152,7 +158,10 @@ pub(super) fn plan(from: Option<&Position>, to: &Position, planned: &Move) -> St
             "the two cannot be compared: what is left out or repeated is not known",
         );
     }
-    if !planned.needs_yes() {
+    if let Some(doubt) = doubt {
+        line(&mut text, "IN DOUBT", doubt);
+    }
+    if !planned.needs_yes() && doubt.is_none() {
         line(&mut text, "between", "nothing is left out or repeated");
     }
     text

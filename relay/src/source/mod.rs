@@ -41,6 +41,7 @@ mod table_start;
 mod tables;
 mod unpack;
 mod watcher;
+pub(crate) mod within;
 
 pub use self::{
     bounds::Bounds,

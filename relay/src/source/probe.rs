@@ -10,14 +10,16 @@ use std::{sync::Arc, time::Duration};
 use uuid::Uuid;
 
 use super::{
-    EventFault, EventSource, Interest, Place, RawEvent, SourceError,
+    EventFault, EventSource, Interest, Place, PresentColumns, RawEvent, SourceError,
     assembler::Assembler,
+    describer::Describer,
     event::{EventHeader, EventType, GtidEvent, RotateEvent, gtid_set},
     mysql::{BinlogStream, ConnectOptions, Connection, DumpStart, Replica},
+    within::{Counted, Counter, UpTo, Within},
 };
 use crate::{
-    config::{Config, NameCase},
-    position::{BinlogCoordinates, Gtid, GtidSet, Position},
+    config::{Config, NameCase, OutboxTable},
+    position::{BinlogCoordinates, EndPosition, Gtid, GtidSet, Position},
 };
 
 /// Opens a stream of its own for each look.
@@ -141,6 +143,51 @@ impl Probe {
                     return Ok(Survey { before, behind: Some(next), file_begun });
                 }
                 boundary = next;
+            }
+        }
+    }
+
+    /// Looks through the transaction that begins at `begin`, for what of it lies before a place.
+    pub(crate) async fn within(
+        &self,
+        begin: &BinlogCoordinates,
+        up_to: UpTo,
+        (entries, names): (&Arc<[OutboxTable]>, NameCase),
+    ) -> Result<Within, SourceError> {
+        // SERVER: the dump command has 32 bits for the position.
+        let start = match u32::try_from(begin.position) {
+            Ok(_) => begin.clone(),
+            Err(_) => beginning(&begin.file),
+        };
+        let mut end = EndPosition::new(start.position);
+        let mut stream = self.dump(&DumpStart::At(start)).await?;
+        let mut counter = Counter::new(begin.position, up_to, Arc::clone(entries), names);
+        // Only how a row is cut is asked for, which the event says itself.
+        let mut describer = Describer::new(&self.connect, PresentColumns::Trusted);
+        loop {
+            let at = BinlogCoordinates { position: end.get(), ..begin.clone() };
+            let event = next(&mut stream, &counter, &at).await?;
+            let EventHeader { event_type, event_size, log_pos, .. } = event.header;
+            let is_in_file =
+                !event.is_unpacked && !event.header.is_heartbeat() && !event.header.is_artificial();
+            if is_in_file {
+                end.advance(event_size, log_pos);
+            }
+            if at.position < begin.position || event_type == EventType::FORMAT_DESCRIPTION {
+                continue;
+            }
+            if event.header.is_heartbeat() {
+                // It waits for more: no transaction begins there.
+                return Ok(Within::default());
+            }
+            let place = || Box::new(Place { coordinates: at.clone(), gtid: None });
+            match counter.handle(&event).map_err(|fault| fault.at(place()))? {
+                Counted::Inside => {}
+                Counted::Undescribed(table) => {
+                    let columns = describer.describe(&table, || *place()).await?;
+                    counter.describe(&columns).map_err(|fault| fault.at(place()))?;
+                }
+                Counted::Last => return Ok(counter.found()),
             }
         }
     }

@@ -11,7 +11,8 @@
 use std::{collections::HashMap, sync::Arc};
 
 use super::{
-    DecodeError,
+    DecodeError, SourceError,
+    error::Place,
     row::RowDecoder,
     table_map::{ColumnDescription, DescribeError, TableMap},
 };
@@ -63,6 +64,17 @@ pub(super) enum TableError {
     Mapping(MappingError),
     Described { table: Arc<str>, error: DescribeError },
     Gone { table: Arc<str> },
+}
+
+impl TableError {
+    pub(super) fn at(self, place: Box<Place>) -> SourceError {
+        match self {
+            Self::Decode { table, error } => SourceError::Rows { table, place, error },
+            Self::Mapping(error) => SourceError::Mapping { place, error: Box::new(error) },
+            Self::Described { table, error } => SourceError::TableChanged { table, place, error },
+            Self::Gone { table } => SourceError::TableGone { table, place },
+        }
+    }
 }
 
 impl Tables {

@@ -29,14 +29,6 @@ impl Assembler {
     }
 
     pub(super) fn table_error(&self, error: TableError) -> SourceError {
-        let place = self.boxed_place();
-        match error {
-            TableError::Decode { table, error } => SourceError::Rows { table, place, error },
-            TableError::Mapping(error) => SourceError::Mapping { place, error: Box::new(error) },
-            TableError::Described { table, error } => {
-                SourceError::TableChanged { table, place, error }
-            }
-            TableError::Gone { table } => SourceError::TableGone { table, place },
-        }
+        error.at(self.boxed_place())
     }
 }

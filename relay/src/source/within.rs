@@ -1,0 +1,295 @@
+//! A place inside a transaction → how many of its outbox rows lie before it.
+//!
+//! For positions that somebody else wrote down: other products count binlog events where the relay counts
+//! outbox rows.
+//!
+//! Promises:
+//! - what counts as an outbox row here is one for the relay;
+//! - where the transaction has something in it that makes the count depend on who counts (XA, a rollback
+//!   to a savepoint), or is not laid out as the place says, the answer is that it is not known.
+//!
+//! Before this: `probe`, which reads the transaction. After this: `position_command`.
+
+use std::sync::Arc;
+
+use super::{
+    EventFault, Interest, RawEvent, SourceError,
+    assembler::TableName,
+    bytes::ByteReader,
+    decode_error::DecodeError,
+    error::Place,
+    event::{EventError, EventHeader, EventType, GtidEvent, QueryEvent, Statement},
+    row::{RowsEvent, RowsKind},
+    table_map::{ColumnDescription, TableMap},
+    tables::{Mapped, TableError, Tables},
+};
+use crate::{
+    config::{NameCase, OutboxTable},
+    position::{EndPosition, Gtid},
+};
+
+/// Up to where a transaction was read by somebody.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum UpTo {
+    /// So many events, `BEGIN` as the first, then so many rows of the next one. The `BEGIN`, or the
+    /// compressed transaction that it is in, stands at `begin`.
+    Events { begin: u64, events: u64, rows: u64 },
+    /// The events that end there or before.
+    End(u64),
+    /// The event that begins there, and those before it.
+    Event(u64),
+}
+
+/// A transaction, cut at a place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Within {
+    pub(crate) gtid: Option<Gtid>,
+    /// Outbox rows of the whole transaction.
+    pub(crate) rows: u64,
+    /// Those of them that lie before the place; `None`: not known.
+    pub(crate) rows_before: Option<u64>,
+    /// An event begins, or ends, where the place says.
+    pub(crate) is_there: bool,
+}
+
+/// Why a transaction could not be looked through.
+#[derive(Debug)]
+pub(super) enum CountFault {
+    Table(TableError),
+    Decode(DecodeError),
+    Malformed(EventType, EventError),
+}
+
+impl CountFault {
+    pub(super) fn at(self, place: Box<Place>) -> SourceError {
+        match self {
+            Self::Table(error) => error.at(place),
+            Self::Decode(error) => SourceError::Rows { table: "?".into(), place, error },
+            Self::Malformed(event_type, error) => {
+                SourceError::Event { place, fault: EventFault::Malformed { event_type, error } }
+            }
+        }
+    }
+}
+
+/// Counts through one transaction. A state machine over its events, without a connection.
+pub(super) struct Counter {
+    tables: Tables,
+    up_to: UpTo,
+    /// Where the next event begins that stands in the file.
+    end: EndPosition,
+    found: Within,
+    /// Events since `BEGIN`, which is the first.
+    events: u64,
+    has_begun: bool,
+    is_uncertain: bool,
+    undescribed: Option<(Box<TableMap>, Box<[u8]>)>,
+}
+
+/// What an event was.
+pub(super) enum Counted {
+    /// Another one follows.
+    Inside,
+    /// The columns of this table are needed before the next.
+    Undescribed(TableName),
+    /// The transaction's last.
+    Last,
+}
+
+impl Counter {
+    /// For the transaction that begins at `begins_at` of its file.
+    pub(super) fn new(
+        begins_at: u64,
+        up_to: UpTo,
+        entries: Arc<[OutboxTable]>,
+        names: NameCase,
+    ) -> Self {
+        Self {
+            tables: Tables::new(entries, names),
+            up_to,
+            end: EndPosition::new(begins_at),
+            found: Within::default(),
+            events: 0,
+            has_begun: false,
+            is_uncertain: false,
+            undescribed: None,
+        }
+    }
+
+    /// What was found. Only of use behind the last event.
+    pub(super) fn found(&self) -> Within {
+        let is_certain = !self.is_uncertain && self.found.is_there;
+        Within { rows_before: self.found.rows_before.filter(|_| is_certain), ..self.found }
+    }
+
+    pub(super) fn handle(&mut self, event: &RawEvent<'_>) -> Result<Counted, CountFault> {
+        let EventHeader { event_type, event_size, log_pos, .. } = event.header;
+        let begin = self.end.get();
+        if event.header.is_heartbeat() || event.header.is_artificial() {
+            return Ok(Counted::Inside);
+        }
+        if !event.is_unpacked {
+            self.end.advance(event_size, log_pos);
+        }
+        let rows_before = self.found.rows;
+        let counted = self.read(event, event_type)?;
+        if self.has_begun {
+            self.events += 1;
+        }
+        self.cut(event, begin, rows_before);
+        Ok(counted)
+    }
+
+    /// Notes how many rows lie before the place, as long as it is not passed.
+    fn cut(&mut self, event: &RawEvent<'_>, begin: u64, rows_before: u64) {
+        let rows = self.found.rows;
+        match self.up_to {
+            UpTo::Events { begin: wanted, events, rows: extra } => {
+                self.found.is_there |= begin == wanted && !event.is_unpacked;
+                if self.events == events {
+                    self.found.rows_before = Some(rows);
+                } else if self.has_begun && self.events == events + 1 && extra > 0 {
+                    // SERVER: an event of another kind has no rows, so this is not what was counted.
+                    self.is_uncertain |=
+                        RowsKind::of_event_type(event.header.event_type.0).is_none();
+                    let of_event = rows - rows_before;
+                    self.is_uncertain |= of_event > 0 && of_event < extra;
+                    self.found.rows_before = Some(rows_before + of_event.min(extra));
+                }
+            }
+            // Events in a compressed transaction have no place of their own.
+            UpTo::End(_) | UpTo::Event(_) if event.is_unpacked => self.is_uncertain = true,
+            UpTo::End(place) => {
+                self.found.is_there |= self.end.get() == place;
+                if self.end.get() <= place {
+                    self.found.rows_before = Some(rows);
+                }
+            }
+            UpTo::Event(place) => {
+                self.found.is_there |= begin == place;
+                if begin <= place {
+                    self.found.rows_before = Some(rows);
+                }
+            }
+        }
+    }
+
+    fn read(
+        &mut self,
+        event: &RawEvent<'_>,
+        event_type: EventType,
+    ) -> Result<Counted, CountFault> {
+        match event_type {
+            _ if GtidEvent::is_of_type(event_type) => {
+                let parsed = GtidEvent::of_type(event_type, event.body);
+                self.found.gtid = parsed.map_err(|error| CountFault::Malformed(event_type, error))?.gtid;
+            }
+            EventType::QUERY => return self.query(event),
+            EventType::TABLE_MAP => return self.table_map(event),
+            EventType::XID => return Ok(Counted::Last),
+            EventType::XA_PREPARE => {
+                self.is_uncertain = true;
+                return Ok(Counted::Last);
+            }
+            _ => match RowsKind::of_event_type(event_type.0) {
+                Some(kind) => self.rows(event, kind).map_err(CountFault::Decode)?,
+                None => {}
+            },
+        }
+        Ok(Counted::Inside)
+    }
+
+    fn query(&mut self, event: &RawEvent<'_>) -> Result<Counted, CountFault> {
+        let query = QueryEvent::parse(event.body);
+        let query = query.map_err(|error| CountFault::Malformed(EventType::QUERY, error))?;
+        Ok(match query.statement() {
+            Statement::Begin => {
+                self.has_begun = true;
+                Counted::Inside
+            }
+            Statement::XaStart(_) => {
+                self.has_begun = true;
+                self.is_uncertain = true;
+                Counted::Inside
+            }
+            Statement::Commit => Counted::Last,
+            Statement::Rollback => {
+                self.is_uncertain = true;
+                self.found.rows = 0;
+                Counted::Last
+            }
+            Statement::RollbackTo(_) => {
+                self.is_uncertain = true;
+                Counted::Inside
+            }
+            _ if self.has_begun => Counted::Inside,
+            // A statement outside of BEGIN is a transaction of its own.
+            Statement::Savepoint(_)
+            | Statement::XaEnd
+            | Statement::XaFinish
+            | Statement::Other => Counted::Last,
+        })
+    }
+
+    fn table_map(&mut self, event: &RawEvent<'_>) -> Result<Counted, CountFault> {
+        Ok(match self.tables.map(event.body).map_err(CountFault::Table)? {
+            Mapped::Known => Counted::Inside,
+            Mapped::Undescribed(table_map) => {
+                let name = TableName {
+                    database: table_map.database.clone(),
+                    table: table_map.table.clone(),
+                    written: jiff::Timestamp::MIN,
+                };
+                self.undescribed = Some((table_map, event.body.into()));
+                Counted::Undescribed(name)
+            }
+        })
+    }
+
+    /// Completes the table that [`Self::handle`] asked about.
+    pub(super) fn describe(&mut self, columns: &[ColumnDescription]) -> Result<(), CountFault> {
+        let (table_map, body) = self.undescribed.take().expect("a table was asked about");
+        self.tables.describe(table_map, &body, columns).map_err(CountFault::Table)
+    }
+
+    fn rows(&mut self, event: &RawEvent<'_>, kind: RowsKind) -> Result<(), DecodeError> {
+        const STATEMENT_END: u16 = 1;
+        let mut head = ByteReader::new(event.body);
+        let in_header = DecodeError::rows("header");
+        let table_id = head.u48_le().map_err(&in_header)?;
+        let flags = head.u16_le().map_err(&in_header)?;
+        let is_outbox = self.tables.is_outbox(table_id) == Some(true);
+        if let Some(outbox) = self.tables.outbox(table_id).filter(|_| is_outbox)
+            && kind == RowsKind::Insert
+        {
+            let parsed = RowsEvent::parse(event.header.event_type.0, event.body)?;
+            let mut cursor = parsed.rows()?;
+            while outbox.decoder.skip(&mut cursor)?.is_some() {
+                self.found.rows += 1;
+            }
+        }
+        if flags & STATEMENT_END != 0 {
+            self.tables.end_statement();
+        }
+        Ok(())
+    }
+}
+
+impl Interest for Counter {
+    fn wants(&self, header: &EventHeader, head: &[u8]) -> bool {
+        match header.event_type {
+            EventType::WRITE_ROWS_V1 | EventType::WRITE_ROWS => RowsEvent::peek_table_id(head)
+                .is_ok_and(|table_id| self.tables.is_outbox(table_id) == Some(true)),
+            EventType::UPDATE_ROWS_V1
+            | EventType::DELETE_ROWS_V1
+            | EventType::UPDATE_ROWS
+            | EventType::DELETE_ROWS
+            | EventType::PARTIAL_UPDATE_ROWS
+            | EventType::ROWS_QUERY
+            | EventType::PREVIOUS_GTIDS
+            // A statement's first words say what it is.
+            | EventType::QUERY => false,
+            _ => true,
+        }
+    }
+}
