@@ -174,15 +174,12 @@ impl Counter {
         }
     }
 
-    fn read(
-        &mut self,
-        event: &RawEvent<'_>,
-        event_type: EventType,
-    ) -> Result<Counted, CountFault> {
+    fn read(&mut self, event: &RawEvent<'_>, event_type: EventType) -> Result<Counted, CountFault> {
         match event_type {
             _ if GtidEvent::is_of_type(event_type) => {
                 let parsed = GtidEvent::of_type(event_type, event.body);
-                self.found.gtid = parsed.map_err(|error| CountFault::Malformed(event_type, error))?.gtid;
+                self.found.gtid =
+                    parsed.map_err(|error| CountFault::Malformed(event_type, error))?.gtid;
             }
             EventType::QUERY => return self.query(event),
             EventType::TABLE_MAP => return self.table_map(event),
@@ -224,10 +221,9 @@ impl Counter {
             }
             _ if self.has_begun => Counted::Inside,
             // A statement outside of BEGIN is a transaction of its own.
-            Statement::Savepoint(_)
-            | Statement::XaEnd
-            | Statement::XaFinish
-            | Statement::Other => Counted::Last,
+            Statement::Savepoint(_) | Statement::XaEnd | Statement::XaFinish | Statement::Other => {
+                Counted::Last
+            }
         })
     }
 
@@ -291,5 +287,171 @@ impl Interest for Counter {
             | EventType::QUERY => false,
             _ => true,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::assembler::tests::script::{Log, Logged, OTHER, OUTBOX};
+
+    const ROWS: &[(u64, usize)] = &[(1, 5), (2, 5), (3, 5)];
+
+    /// Of the log's last transaction.
+    fn begin(log: &Log) -> usize {
+        log.events.iter().rposition(|event| GtidEvent::is_of_type(event.header.event_type)).unwrap()
+    }
+
+    /// Where each event begins and ends in its file.
+    fn places(log: &Log) -> Vec<(u64, u64)> {
+        let mut end = EndPosition::new(4);
+        let place = |event: &Logged| {
+            let begin = end.get();
+            if !event.is_unpacked {
+                end.advance(event.header.event_size, event.header.log_pos);
+            }
+            (begin, end.get())
+        };
+        log.events.iter().map(place).collect()
+    }
+
+    fn within(log: &Log, up_to: UpTo) -> Within {
+        let begin = begin(log);
+        let entries = Arc::from(vec![OutboxTable::default()]);
+        let begins_at = places(log)[begin].0;
+        let mut counter = Counter::new(begins_at, up_to, entries, NameCase::Sensitive);
+        for event in &log.events[begin..] {
+            match counter.handle(&event.event()).unwrap() {
+                Counted::Inside => {}
+                Counted::Undescribed(table) => panic!("{table:?} is described"),
+                Counted::Last => return counter.found(),
+            }
+        }
+        panic!("the transaction has no end")
+    }
+
+    /// As Debezium counts: each event and each row that it has come to, and how many outbox rows those are.
+    fn every_offset(log: &Log, first: usize) -> Vec<((u64, u64), u64)> {
+        let mut offsets = Vec::new();
+        let (mut events, mut outbox_rows) = (0, 0);
+        let mut is_outbox = false;
+        for event in &log.events[first..] {
+            let event_type = event.header.event_type;
+            offsets.push(((events, 0), outbox_rows));
+            if event_type == EventType::TABLE_MAP {
+                is_outbox = event.body.first() == Some(&u8::try_from(OUTBOX).unwrap());
+            }
+            let rows = match RowsKind::of_event_type(event_type.0) {
+                Some(_) => 3,
+                None => 0,
+            };
+            for row in 1..=rows {
+                let is_counted = is_outbox && event_type == EventType::WRITE_ROWS;
+                outbox_rows += u64::from(is_counted);
+                offsets.push(((events, row), outbox_rows));
+            }
+            events += 1;
+        }
+        offsets.split_off(1)
+    }
+
+    fn transaction(log: &mut Log) {
+        log.begin()
+            .insert(OUTBOX, ROWS)
+            .insert(OTHER, ROWS)
+            .query("SAVEPOINT `a`")
+            .insert(OUTBOX, ROWS)
+            .table_map(OUTBOX)
+            .rows(EventType::DELETE_ROWS, OUTBOX, ROWS)
+            .table_map(OUTBOX)
+            .rows(EventType::WRITE_ROWS, OUTBOX, ROWS)
+            .xid();
+    }
+
+    #[test]
+    fn every_event_and_row_that_debezium_counts_is_the_outbox_row_that_it_is() {
+        for with_gtids in [true, false] {
+            let mut log = Log::new(with_gtids);
+            log.transaction(&[(OUTBOX, ROWS)]);
+            transaction(&mut log);
+            let first = begin(&log) + 1;
+            let place = places(&log)[first].0;
+            let offsets = every_offset(&log, first);
+
+            assert_eq!(offsets.last().unwrap().1, 9);
+            for ((events, rows), outbox_rows) in offsets {
+                let found = within(&log, UpTo::Events { begin: place, events, rows });
+                assert_eq!(found.rows_before, Some(outbox_rows), "{events} events, {rows} rows");
+                assert_eq!((found.rows, found.gtid.is_some()), (9, with_gtids));
+            }
+        }
+    }
+
+    #[test]
+    fn every_event_and_row_in_a_compressed_transaction_is_the_outbox_row_that_it_is() {
+        let mut log = Log::new(true);
+        log.compressed(&[(OUTBOX, ROWS), (OTHER, ROWS), (OUTBOX, ROWS)]);
+        let payload = begin(&log) + 1;
+        let place = places(&log)[payload].0;
+
+        for ((events, rows), outbox_rows) in every_offset(&log, payload + 1) {
+            let found = within(&log, UpTo::Events { begin: place, events, rows });
+            assert_eq!(found.rows_before, Some(outbox_rows), "{events} events, {rows} rows");
+        }
+        let end = places(&log)[payload].1;
+        assert_eq!(within(&log, UpTo::End(end)).rows_before, None, "no places inside");
+    }
+
+    #[test]
+    fn places_of_rows_events_tell_what_lies_before_them() {
+        let mut log = Log::new(true);
+        transaction(&mut log);
+        let begin = begin(&log);
+        let (mut before, places) = (0, places(&log));
+
+        for (index, event) in log.events.iter().enumerate().skip(begin) {
+            let (begins, ends) = places[index];
+            if event.header.event_type == EventType::WRITE_ROWS
+                && log.events[index - 1].body.first() == Some(&u8::try_from(OUTBOX).unwrap())
+            {
+                before += 3;
+            }
+            assert_eq!(within(&log, UpTo::Event(begins)).rows_before, Some(before), "{index}");
+            assert_eq!(within(&log, UpTo::End(ends)).rows_before, Some(before), "{index}");
+            let between = within(&log, UpTo::End(ends - 1));
+            assert!(!between.is_there && between.rows_before.is_none(), "{index}");
+        }
+    }
+
+    #[test]
+    fn count_that_does_not_fit_the_events_is_not_known() {
+        let mut log = Log::new(true);
+        transaction(&mut log);
+        let place = places(&log)[begin(&log) + 1].0;
+        let count = |place, events, rows| {
+            within(&log, UpTo::Events { begin: place, events, rows }).rows_before
+        };
+
+        assert_eq!(count(place, 2, 3), Some(3));
+        assert_eq!(count(place, 2, 4), None, "the event has three rows");
+        assert_eq!(count(place, 1, 1), None, "a table map has no rows");
+        assert_eq!(count(place, 99, 0), None, "so many events there are not");
+        assert_eq!(count(place + 1, 2, 3), None, "no event begins there");
+    }
+
+    #[test]
+    fn what_depends_on_who_counts_is_not_known() {
+        let mut log = Log::new(true);
+        log.begin().insert(OUTBOX, ROWS).query("ROLLBACK TO `a`").insert(OUTBOX, ROWS).xid();
+        let place = places(&log)[begin(&log) + 1].0;
+        let rolled_back = within(&log, UpTo::Events { begin: place, events: 2, rows: 1 });
+        assert_eq!((rolled_back.rows_before, rolled_back.rows), (None, 6));
+
+        let mut log = Log::new(true);
+        log.gtid().query("XA START X'78',X'',1").insert(OUTBOX, ROWS).query("XA END X'78',X'',1");
+        log.xa_prepare(false);
+        let end = places(&log)[begin(&log) + 3].1;
+        let prepared = within(&log, UpTo::End(end));
+        assert_eq!((prepared.rows_before, prepared.rows), (None, 3));
     }
 }

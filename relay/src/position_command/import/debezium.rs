@@ -31,19 +31,16 @@ pub(super) fn names(key: &[u8]) -> Option<Vec<String>> {
     })
 }
 
-/// Whether it is the MySQL connector's.
+/// Whether it is, or should be, the MySQL connector's. One that has something missing is not another's.
 pub(super) fn is_ours(value: &Value) -> bool {
-    value.get("file").is_some() && value.get("pos").is_some()
+    !value.is_object() || ["file", "pos", "gtids"].iter().any(|name| value.get(name).is_some())
 }
 
 pub(super) fn read(Entry { names, value, place }: Entry) -> Result<Foreign, ImportError> {
     let name = names.first().map_or("?", String::as_str);
     let place = format!("the offset of `{name}` in {place}");
-    let fail = |reason: String| ImportError::Malformed {
-        product: PRODUCT,
-        place: place.clone(),
-        reason,
-    };
+    let fail =
+        |reason: String| ImportError::Malformed { product: PRODUCT, place: place.clone(), reason };
     let fields = match payload(&value) {
         Ok(Value::Object(fields)) => fields,
         Ok(_) => return Err(fail("it is no JSON object".to_owned())),
@@ -70,8 +67,7 @@ fn whereabouts(
     let position = number(fields, "pos")?.ok_or("`pos` is missing")?;
     // The connector's first offset may say that nothing was read of the file.
     let position = position.max(BinlogCoordinates::FIRST_EVENT);
-    let coordinates =
-        format!("{file}:{position}").parse().map_err(|error| format!("{error}"))?;
+    let coordinates = format!("{file}:{position}").parse().map_err(|error| format!("{error}"))?;
     let gtids = match fields.get("gtids") {
         None | Some(Value::Null) => None,
         Some(Value::String(text)) if text.trim().is_empty() => None,

@@ -33,7 +33,9 @@ pub(super) fn read(Entry { names, value, place }: Entry) -> Result<Foreign, Impo
         value.get("binlogFilename").and_then(Value::as_str),
         value.get("offset").and_then(Value::as_u64),
     ) else {
-        return Err(fail("`binlogFilename` and `offset` are missing or of another kind".to_owned()));
+        return Err(fail(
+            "`binlogFilename` and `offset` are missing or of another kind".to_owned(),
+        ));
     };
     let coordinates =
         format!("{file}:{offset}").parse().map_err(|error| fail(format!("{error}")))?;

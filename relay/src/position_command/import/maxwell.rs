@@ -107,9 +107,7 @@ fn foreign(place: &Place, stored: &Stored) -> Result<Foreign, ImportError> {
     };
     let gtids = match gtid_set.as_deref().map(str::trim) {
         None | Some("") => None,
-        Some(text) => {
-            Some(text.parse().map_err(|error| fail(format!("`gtid_set`: {error}")))?)
-        }
+        Some(text) => Some(text.parse().map_err(|error| fail(format!("`gtid_set`: {error}")))?),
     };
     if gtids.is_none() && coordinates.is_none() {
         return Err(fail("neither coordinates nor a GTID set stand there".to_owned()));
