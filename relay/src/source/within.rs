@@ -48,6 +48,8 @@ pub(crate) struct Within {
     pub(crate) rows: u64,
     /// Those of them that lie before the place; `None`: not known.
     pub(crate) rows_before: Option<u64>,
+    /// Those of the event that comes next behind counted events.
+    pub(crate) rows_next: u64,
     /// An event begins, or ends, where the place says.
     pub(crate) is_there: bool,
 }
@@ -145,14 +147,19 @@ impl Counter {
         let rows = self.found.rows;
         match self.up_to {
             UpTo::Events { begin: wanted, events, rows: extra } => {
-                self.found.is_there |= begin == wanted && !event.is_unpacked;
+                if begin == wanted && !event.is_unpacked {
+                    self.found.is_there = true;
+                    // A connection that was lost inside of it: from there on was counted, not from BEGIN.
+                    self.is_uncertain |= !self.is_begin(event);
+                }
+                let of_event = rows - rows_before;
                 if self.events == events {
                     self.found.rows_before = Some(rows);
-                } else if self.has_begun && self.events == events + 1 && extra > 0 {
+                } else if self.events == events.saturating_add(1) {
+                    self.found.rows_next = of_event;
                     // SERVER: an event of another kind has no rows, so this is not what was counted.
-                    self.is_uncertain |=
-                        RowsKind::of_event_type(event.header.event_type.0).is_none();
-                    let of_event = rows - rows_before;
+                    let kind = RowsKind::of_event_type(event.header.event_type.0);
+                    self.is_uncertain |= extra > 0 && kind.is_none();
                     self.is_uncertain |= of_event > 0 && of_event < extra;
                     self.found.rows_before = Some(rows_before + of_event.min(extra));
                 }
@@ -174,6 +181,11 @@ impl Counter {
         }
     }
 
+    fn is_begin(&self, event: &RawEvent<'_>) -> bool {
+        let is_first_query = event.header.event_type == EventType::QUERY && self.events == 1;
+        is_first_query || event.header.event_type == EventType::TRANSACTION_PAYLOAD
+    }
+
     fn read(&mut self, event: &RawEvent<'_>, event_type: EventType) -> Result<Counted, CountFault> {
         match event_type {
             _ if GtidEvent::is_of_type(event_type) => {
@@ -188,10 +200,11 @@ impl Counter {
                 self.is_uncertain = true;
                 return Ok(Counted::Last);
             }
-            _ => match RowsKind::of_event_type(event_type.0) {
-                Some(kind) => self.rows(event, kind).map_err(CountFault::Decode)?,
-                None => {}
-            },
+            _ => {
+                if let Some(kind) = RowsKind::of_event_type(event_type.0) {
+                    self.rows(event, kind).map_err(CountFault::Decode)?;
+                }
+            }
         }
         Ok(Counted::Inside)
     }
@@ -437,6 +450,25 @@ mod tests {
         assert_eq!(count(place, 1, 1), None, "a table map has no rows");
         assert_eq!(count(place, 99, 0), None, "so many events there are not");
         assert_eq!(count(place + 1, 2, 3), None, "no event begins there");
+        let table_map = places(&log)[begin(&log) + 2].0;
+        assert_eq!(count(table_map, 2, 3), None, "what begins there is no transaction");
+    }
+
+    /// As a heartbeat leaves it: it does not count the event whose rows are out already.
+    #[test]
+    fn rows_of_the_event_behind_the_counted_ones_are_told() {
+        let mut log = Log::new(true);
+        transaction(&mut log);
+        let place = places(&log)[begin(&log) + 1].0;
+        let next = |events| {
+            let found = within(&log, UpTo::Events { begin: place, events, rows: 0 });
+            (found.rows_before, found.rows_next)
+        };
+
+        assert_eq!(next(1), (Some(0), 0));
+        assert_eq!(next(2), (Some(0), 3));
+        assert_eq!(next(3), (Some(3), 0));
+        assert_eq!(next(4), (Some(3), 0), "another table's");
     }
 
     #[test]

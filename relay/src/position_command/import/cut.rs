@@ -35,7 +35,7 @@ pub(super) struct Doubt {
 impl fmt::Display for Doubt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { rows, gtid, begins_at, why } = self;
-        write!(f, "at most the {rows} outbox rows of the transaction at {begins_at}")?;
+        write!(f, "at most {rows} outbox rows of the transaction at {begins_at}")?;
         if let Some(gtid) = gtid {
             write!(f, " ({gtid})")?;
         }
@@ -47,6 +47,8 @@ pub(super) const OTHER_LAYOUT: &str =
     "the offset counts events, and the source's binlog is not the one in which they were counted";
 const UNCLEAR: &str = "which of them are out cannot be told (XA, a rollback to a savepoint, or another \
                        layout of its events)";
+const HEARTBEAT: &str =
+    "the offset was written by a heartbeat, which does not count the event in hand";
 const IN_BETWEEN: &str = "the product was inside of it, and does not say which of its rows are out";
 
 /// Up to where the product had read, for [`Within`]. `place` is where it says it is.
@@ -68,6 +70,10 @@ pub(super) fn decide(inside: Inside, within: &Within) -> (Cut, Option<(u64, &'st
         part => Cut::Behind(part),
     };
     match inside {
+        // A row's offset counts rows; one without comes from a heartbeat inside of the transaction.
+        Inside::Events { rows: 0, .. } if within.rows_next > 0 => {
+            (behind, Some((within.rows_next, HEARTBEAT)))
+        }
         Inside::Events { .. } | Inside::UpToIt => (behind, None),
         // The last row of a transaction is what Maxwell writes a position for. What it writes one for in
         // between is a row that it does not publish, and others before it may still be on their way.

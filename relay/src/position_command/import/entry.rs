@@ -92,11 +92,11 @@ fn shown(entries: &[Entry]) -> String {
 
 /// A JSON value, taken out of the envelope that a converter with schemas puts around it.
 pub(super) fn payload(bytes: &[u8]) -> Result<Value, serde_json::Error> {
-    let value: Value = serde_json::from_slice(bytes)?;
-    Ok(match value {
-        Value::Object(mut fields) if fields.len() == 2 && fields.contains_key("schema") => {
-            fields.remove("payload").unwrap_or(Value::Object(fields))
-        }
-        value => value,
-    })
+    let mut value: Value = serde_json::from_slice(bytes)?;
+    let is_envelope =
+        value.as_object().is_some_and(|fields| fields.len() == 2 && fields.contains_key("schema"));
+    match value.get_mut("payload").filter(|_| is_envelope) {
+        Some(payload) => Ok(payload.take()),
+        None => Ok(value),
+    }
 }

@@ -102,7 +102,9 @@ impl Resolver {
                 Inside::Unsaid => self.at_end(set).await,
                 // Between two transactions, Maxwell says so too.
                 Inside::BeforeIt if inner.is_none() => self.at_end(set).await,
-                _ => Err(ImportError::TransactionMissing { place: foreign.place.clone() }.into()),
+                Inside::Events { .. } | Inside::Rows { .. } | Inside::BeforeIt | Inside::UpToIt => {
+                    Err(ImportError::TransactionMissing { place: foreign.place.clone() }.into())
+                }
             };
         };
         if foreign.inside == Inside::Unsaid {

@@ -233,6 +233,11 @@ fn what_is_not_certainly_out_comes_once_more_and_what_is_does_not() {
     assert_eq!(decide(Inside::Unsaid, &within(Some(0))), (Cut::Begin, None));
     let rows = Inside::Rows { rows: 1 };
     assert_eq!(repeated(decide(rows, &within(Some(4)))), (Cut::Begin, Some(9)));
+    let heartbeat = Inside::Events { events: 3, rows: 0 };
+    let next = Within { rows_next: 2, ..within(Some(4)) };
+    assert_eq!(repeated(decide(heartbeat, &next)), (Cut::Behind(4), Some(2)));
+    assert_eq!(decide(heartbeat, &within(Some(4))), (Cut::Behind(4), None));
+    assert_eq!(decide(events, &next), (Cut::Behind(4), None));
     // Where the transaction has no outbox rows, there is nothing to repeat.
     assert_eq!(decide(events, &Within::default()), (Cut::Begin, None));
 }
