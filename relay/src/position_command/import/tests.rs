@@ -61,6 +61,21 @@ fn offsets_file_of_debezium_is_understood(
 }
 
 #[test]
+fn records_of_a_connect_cluster_are_understood() {
+    let text = include_str!(concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../tests/fixtures/import/connect-offsets.tsv"
+    ));
+    let inside: Vec<Inside> = text
+        .lines()
+        .map(|line| of_debezium(found(&[line.split_once('\t').unwrap()]), None).unwrap().inside)
+        .collect();
+
+    let events = |events, rows| Inside::Events { events, rows };
+    assert_eq!(inside, [events(3, 1), events(15, 38), events(391, 14)]);
+}
+
+#[test]
 fn offset_of_a_snapshot_that_has_not_ended_is_refused() {
     let error = of_file(written!("inside-snapshot")).unwrap_err();
 
