@@ -1,7 +1,7 @@
 //! Positions as other products write them, for a transaction that is on a live server.
 //!
-//! Where the bytes come from: `tests/fixtures/import` for Debezium, whose keys and shapes are kept; Maxwell's
-//! own table definition and statement, Eventuate's own field names. What is counted here is counted in the
+//! Where the bytes come from: `tests/fixtures/import` for Debezium and Eventuate, whose shapes are kept; Maxwell's
+//! own table definition and statement. What is counted here is counted in the
 //! server's `show binlog events`, not by the relay.
 
 use anyhow::{Context, Result, ensure};
@@ -17,6 +17,8 @@ use crate::{case::Case, stack::LONG};
 pub(crate) const CONNECTOR: &str = "outbox-connector";
 
 const OFFSETS_FILE: &[u8] = include_bytes!("../../fixtures/import/inside-event.dat");
+
+const EVENTUATE: &str = include_str!("../../fixtures/import/eventuate-offset.json");
 
 /// An event, as the server shows it.
 #[derive(Debug, Clone)]
@@ -171,9 +173,9 @@ pub(crate) fn offsets_file((key, value): &(String, String)) -> Result<Vec<u8>> {
 /// Eventuate CDC's BinlogFileOffset as its JSON mapper writes it: where the last rows event begins that is out.
 pub(crate) fn eventuate_at(written: &Written, out: usize, reader: &str) -> (String, String) {
     let (event, _) = written.at(out);
-    let value = json!({
-        "binlogFilename": written.file, "offset": written.events[event].1, "rowsToSkip": 0,
-    });
+    let mut value: Value = serde_json::from_str(EVENTUATE).expect("a value as it was written");
+    value["binlogFilename"] = written.file.as_str().into();
+    value["offset"] = written.events[event].1.into();
     (reader.to_owned(), value.to_string())
 }
 

@@ -217,8 +217,12 @@ fn record_of_eventuate_is_understood() {
         eventuate::read(found.choose(Some("reader1"), eventuate::is_ours)?)
     };
 
-    let foreign = read(r#"{"binlogFilename":"b.000007","offset":902,"rowsToSkip":0}"#).unwrap();
-    assert_eq!(foreign.coordinates, "b.000007:902".parse().ok());
+    let written = include_str!(concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../tests/fixtures/import/eventuate-offset.json"
+    ));
+    let foreign = read(written).unwrap();
+    assert_eq!(foreign.coordinates, "bin-log.000007:902".parse().ok());
     assert_eq!((foreign.gtids, foreign.inside), (None, Inside::UpToIt));
     let skips = read(r#"{"binlogFilename":"b.000007","offset":902,"rowsToSkip":2}"#).unwrap();
     assert_eq!(skips.inside, Inside::Rows { rows: 2 });
