@@ -170,13 +170,24 @@ async fn offset_that_cannot_be_counted_begins_the_transaction_once_more_and_says
 {
     needs!(Setup::Current.tier());
     let case = Case::shared(Setup::Current, "elsewhere").await?;
-    let (session, written) = written(&case).await?;
+    let (mut session, written) = written(&case).await?;
+    let middle = crate::starting::end_of_binlog(case.mysql).await?.0;
+    write_large(&mut session).await?;
+    let second = transaction(&case, &middle, LARGE).await?;
     let topic = format!("{}.connect-offsets", case.database);
     case.kafka.create_topic(&topic, 1, &[]).await?;
 
     let elsewhere = Written { file: "mysql-bin.004711".to_owned(), ..written.clone() };
-    let shifted = Written { begin: written.begin + 1, ..written };
-    for (name, written) in [("file", elsewhere), ("place", shifted)] {
+    let shifted = Written { begin: written.begin + 1, ..written.clone() };
+    // GTIDs say another transaction than the coordinates do.
+    let (file, begin) = (written.file, written.begin);
+    let torn = Written { file, begin, ..second };
+    let all = [
+        ("file", elsewhere, BEFORE),
+        ("place", shifted, BEFORE),
+        ("gtids", torn, BEFORE + LARGE + 1),
+    ];
+    for (name, written, begins_behind) in all {
         store(case.kafka, &topic, &debezium_at(&written, 4, true, name)).await?;
         let config = config(&case, name)?;
         let arguments = ["--from", "debezium", "--topic", &topic, "--name", name];
@@ -185,7 +196,7 @@ async fn offset_that_cannot_be_counted_begins_the_transaction_once_more_and_says
         assert_ended(&refused, 64, &["IN DOUBT", doubt, "once more", "--yes"]);
         let said = import(&config, &[&arguments[..], &["--yes", "--force"]].concat()).await?;
         assert_ended(&said, 0, &["IN DOUBT", "the position is set"]);
-        expect_rest(&case, &session, config, name, BEFORE).await?;
+        expect_rest(&case, &session, config, name, begins_behind).await?;
     }
     Ok(())
 }

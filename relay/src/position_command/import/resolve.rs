@@ -254,3 +254,20 @@ fn in_progress(mut resolved: Resolved, gtid: Option<Gtid>, outbox_rows: u64) -> 
 fn is_first_ever(set: &GtidSet, gtid: &Gtid) -> bool {
     set.count() == 1 && set.contains(gtid)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_set_of_that_one_transaction_is_a_first_ever() {
+        let uuid = "3e11fa47-71ca-11e1-9e33-c80aa9429562";
+        let gtid = format!("{uuid}:7").parse().unwrap();
+        let is_first =
+            |numbers: &str| is_first_ever(&format!("{uuid}:{numbers}").parse().unwrap(), &gtid);
+
+        assert!(is_first("7"));
+        assert!(!is_first("6") && !is_first("6-7") && !is_first("7:9"));
+        assert!(!is_first_ever(&GtidSet::default(), &gtid));
+    }
+}
