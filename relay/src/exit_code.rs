@@ -225,6 +225,7 @@ impl From<&SourceError> for ExitCode {
             SourceError::TableStart(error) if error.is_about_data() => Self::Data,
             SourceError::Connection(error)
             | SourceError::Server(ServerError::Connection(error)) => error.into(),
+            SourceError::NoHost(none) => none.first().map_or(Self::Unavailable, Self::from),
             SourceError::Server(_)
             | SourceError::Unfit(_)
             | SourceError::Start(_)

@@ -27,6 +27,12 @@ pub struct TopicLabel {
     pub topic: String,
 }
 
+/// A host of `mysql.url`, as `host:port`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct HostLabel {
+    pub host: String,
+}
+
 /// Stage that tried again: `source` or `publish`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct StageLabel {
@@ -44,6 +50,10 @@ pub struct Metrics {
     pub binlog_bytes_read: Counter,
     /// 1 while the binlog connection stands.
     pub source_connected: Gauge,
+    /// 1 for the host that is read, or was read last; 0 for those that were read before.
+    pub source_host: Family<HostLabel, Gauge>,
+    /// How often another host was taken than the one before.
+    pub failovers: Counter,
     /// Bytes of records read and not yet handed to librdkafka.
     pub in_flight_bytes: Gauge,
     /// Records handed to librdkafka.
@@ -89,6 +99,8 @@ impl Metrics {
             outbox_rows_read: Counter::default(),
             binlog_bytes_read: Counter::default(),
             source_connected: Gauge::default(),
+            source_host: Family::default(),
+            failovers: Counter::default(),
             in_flight_bytes: Gauge::default(),
             records_published: Family::default(),
             records_acknowledged: Family::default(),
@@ -103,6 +115,16 @@ impl Metrics {
             activity: Arc::new(Activity::start()),
             source_view: Arc::default(),
         }
+    }
+
+    /// The source's reader turns to this host.
+    pub fn reads_from(&self, host: &str) {
+        let Some(before) = self.source_view.reads_from(host) else { return };
+        if let Some(before) = before {
+            self.source_host.get_or_create(&HostLabel { host: before }).set(0);
+            self.failovers.inc();
+        }
+        self.source_host.get_or_create(&HostLabel { host: host.to_owned() }).set(1);
     }
 
     fn register_source(&self, registry: &mut Registry) {
@@ -122,6 +144,16 @@ impl Metrics {
             "source_connected",
             "1 while the binlog connection stands",
             self.source_connected.clone(),
+        );
+        registry.register(
+            "source_host",
+            "1 for the host that is read, 0 for those that were read before",
+            self.source_host.clone(),
+        );
+        registry.register(
+            "failovers",
+            "How often another host of the source was taken than the one before",
+            self.failovers.clone(),
         );
         registry.register_with_unit(
             "in_flight",

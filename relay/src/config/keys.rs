@@ -44,7 +44,12 @@ const BOOLEAN: &str = "`true` or `false`";
 pub const KEYS: &[Key] = &[
     key("source", "1 to 100 of the characters a-z A-Z 0-9 . _ -").flag("--source"),
     key("delivery", "`exactly-once` or `at-least-once`").flag("--delivery"),
-    key("mysql.url", "a URL such as `mysql://user:password@host:3306`").flag("--mysql").required(),
+    key(
+        "mysql.url",
+        "a URL such as `mysql://user:password@host:3306`, or with several hosts `…@db-1:3306,db-2:3306`",
+    )
+    .flag("--mysql")
+    .required(),
     key("mysql.password_file", "the path of a file that holds the password"),
     key("mysql.server_id", "a whole number from 1 to 4294967295"),
     key("mysql.start", "`earliest`, `latest`, `table`, `file:position` or a GTID set")

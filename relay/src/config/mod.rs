@@ -40,7 +40,7 @@ pub use self::{
     mysql::{Mysql, OnPositionLost, StartPolicy, Tls},
     outbox::{AdditionalField, BinaryFormat, OutboxTable, Placement},
     relay::{Checkpoint, Delivery, Http, Limits, Log, LogFormat, Publish, Tracing},
-    secret::{MysqlUrl, MysqlUrlError, REDACTED},
+    secret::{MysqlHost, MysqlUrl, MysqlUrlError, REDACTED},
     table_pattern::{NameCase, TablePattern},
 };
 
@@ -78,6 +78,12 @@ impl Config {
     pub fn publish_settings(&self) -> Result<publish::Settings, SettingsError> {
         let Self { source, delivery, kafka, publish, checkpoint, .. } = self;
         publish::Settings::new(source, *delivery, kafka, publish, checkpoint)
+    }
+
+    /// The same, of this one of the source's hosts.
+    pub fn on(&self, host: &MysqlHost) -> Self {
+        let mysql = Mysql { url: self.mysql.url.on(host), ..self.mysql.clone() };
+        Self { mysql, ..self.clone() }
     }
 
     /// Where the position is stored.

@@ -10,7 +10,9 @@ use super::MysqlUrl;
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Mysql {
-    /// `mysql://user:password@host:3306`. The password may also come from `password_file`.
+    /// `mysql://user:password@host:3306`. The password may also come from `password_file`. Several hosts,
+    /// separated by commas, are servers of one replication topology, in the order in which they are
+    /// tried: where one is lost, the next that has everything is read.
     pub url: MysqlUrl,
     /// A file whose content is the password; read at each connect, so that a rotated password is
     /// taken up without a restart.

@@ -4,20 +4,29 @@ use std::fmt;
 
 use percent_encoding::percent_decode_str;
 use serde::{Deserialize, Deserializer, de::Error as _};
-use url::{Host, Url};
+use url::{Host, ParseError, Url};
 
 /// What stands where a secret would have been printed.
 pub const REDACTED: &str = "[redacted]";
 
-/// Where the source is: `mysql://user:password@host:3306`. `Debug` and `Display` leave the password
+/// Where the source is: `mysql://user:password@host:3306`, or several servers that have the same
+/// transactions: `mysql://user:password@db-1:3306,db-2:3306`. `Debug` and `Display` leave the password
 /// out; [`MysqlUrl::expose`] and [`MysqlUrl::password`] are the ways to it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct MysqlUrl {
     text: String,
-    host: String,
-    port: u16,
+    /// Never empty, each of them once.
+    hosts: Vec<MysqlHost>,
     user: String,
     password: String,
+}
+
+/// One server's address. Shown as `host:port`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MysqlHost {
+    /// A name or an address, without the brackets of an IPv6 address.
+    name: String,
+    port: u16,
 }
 
 /// The text does not say where the source is. Never holds the text.
@@ -29,6 +38,8 @@ pub enum MysqlUrlError {
     NoHost,
     #[error("names no user: mysql://user:password@host:3306")]
     NoUser,
+    #[error("names a host twice: each server stands in the list once")]
+    HostTwice,
     #[error("takes no parameters: TLS is set in [mysql.tls], time-outs in [mysql]")]
     Parameters,
     #[error(
@@ -43,22 +54,21 @@ impl MysqlUrl {
         &self.text
     }
 
-    /// A name or an address, without the brackets of an IPv6 address.
-    pub fn host(&self) -> &str {
-        &self.host
+    /// In the order in which they are tried.
+    pub fn hosts(&self) -> &[MysqlHost] {
+        &self.hosts
     }
 
-    pub fn port(&self) -> u16 {
-        self.port
+    /// The first one.
+    pub fn host(&self) -> &MysqlHost {
+        self.hosts.first().expect("a URL without a host is refused")
     }
 
-    /// `host:port`.
-    pub fn address(&self) -> String {
-        if self.host.contains(':') {
-            format!("[{}]:{}", self.host, self.port)
-        } else {
-            format!("{}:{}", self.host, self.port)
-        }
+    /// The same account on this host alone.
+    pub fn on(&self, host: &MysqlHost) -> Self {
+        let Parts { head, tail, .. } = Parts::of(&self.text);
+        let text = format!("{head}{host}{tail}");
+        Self { text, hosts: vec![host.clone()], ..self.clone() }
     }
 
     pub fn user(&self) -> &str {
@@ -75,22 +85,81 @@ impl MysqlUrl {
     }
 }
 
+impl MysqlHost {
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+}
+
+/// A URL's text, cut before and behind its list of hosts.
+struct Parts<'a> {
+    head: &'a str,
+    hosts: &'a str,
+    tail: &'a str,
+}
+
+impl<'a> Parts<'a> {
+    fn of(text: &'a str) -> Self {
+        const SCHEME_END: &str = "://";
+        let authority = text.find(SCHEME_END).map_or(0, |at| at + SCHEME_END.len());
+        let (scheme, rest) = text.split_at(authority);
+        let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+        let (authority, tail) = rest.split_at(end);
+        let account = authority.rfind('@').map_or(0, |at| at + 1);
+        let (_, hosts) = authority.split_at(account);
+        let (head, _) = text.split_at(scheme.len() + account);
+        Self { head, hosts, tail }
+    }
+}
+
 impl std::str::FromStr for MysqlUrl {
     type Err = MysqlUrlError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let Parts { head, hosts: list, tail } = Parts::of(text);
+        let mut hosts = Vec::new();
+        let mut account = None;
+        for host in list.split(',').map(str::trim) {
+            let url = Url::parse(&format!("{head}{host}{tail}"));
+            let url = url.map_err(|error| {
+                let is_empty = error == ParseError::EmptyHost;
+                if is_empty { MysqlUrlError::NoHost } else { MysqlUrlError::NotUrl }
+            })?;
+            let host = MysqlHost::of(&url)?;
+            if hosts.contains(&host) {
+                return Err(MysqlUrlError::HostTwice);
+            }
+            hosts.push(host);
+            account = Some(url);
+        }
+        let url = account.ok_or(MysqlUrlError::NoHost)?;
+        Ok(Self {
+            hosts,
+            user: decode(url.username())?,
+            password: decode(url.password().unwrap_or_default())?,
+            text: text.to_owned(),
+        })
+    }
+}
+
+impl MysqlHost {
+    /// Of a URL with one host.
+    fn of(url: &Url) -> Result<Self, MysqlUrlError> {
         const DEFAULT_PORT: u16 = 3306;
-        let url = Url::parse(text).map_err(|_| MysqlUrlError::NotUrl)?;
         if url.scheme() != "mysql" {
             return Err(MysqlUrlError::Scheme);
         }
-        let host = match url.host() {
+        let name = match url.host() {
             Some(Host::Domain(name)) => decode(name)?,
             Some(Host::Ipv4(address)) => address.to_string(),
             Some(Host::Ipv6(address)) => address.to_string(),
             None => String::new(),
         };
-        if host.is_empty() {
+        if name.is_empty() {
             return Err(MysqlUrlError::NoHost);
         }
         if url.username().is_empty() {
@@ -99,13 +168,7 @@ impl std::str::FromStr for MysqlUrl {
         if url.query().is_some() {
             return Err(MysqlUrlError::Parameters);
         }
-        Ok(Self {
-            host,
-            port: url.port().unwrap_or(DEFAULT_PORT),
-            user: decode(url.username())?,
-            password: decode(url.password().unwrap_or_default())?,
-            text: text.to_owned(),
-        })
+        Ok(Self { name, port: url.port().unwrap_or(DEFAULT_PORT) })
     }
 }
 
@@ -116,7 +179,15 @@ fn decode(text: &str) -> Result<String, MysqlUrlError> {
 
 impl fmt::Display for MysqlUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "mysql://{}@{}", self.user, self.address())
+        let hosts: Vec<String> = self.hosts.iter().map(ToString::to_string).collect();
+        write!(f, "mysql://{}@{}", self.user, hosts.join(","))
+    }
+}
+
+impl fmt::Display for MysqlHost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { name, port } = self;
+        if name.contains(':') { write!(f, "[{name}]:{port}") } else { write!(f, "{name}:{port}") }
     }
 }
 
@@ -177,8 +248,22 @@ mod tests {
             ("mysql://relay@[::1]:33060/ignored", "[::1]:33060"),
             ("mysql://relay@127.0.0.1", "127.0.0.1:3306"),
         ] {
-            assert_eq!(text.parse::<MysqlUrl>().unwrap().address(), address);
+            assert_eq!(text.parse::<MysqlUrl>().unwrap().host().to_string(), address);
         }
+    }
+
+    #[test]
+    fn url_may_name_several_hosts_of_one_account() {
+        let url: MysqlUrl =
+            "mysql://relay:a,b%40c@db-1,[::1]:3307, 10.0.0.3:3308/x".parse().unwrap();
+
+        let hosts: Vec<String> = url.hosts().iter().map(ToString::to_string).collect();
+        assert_eq!(hosts, ["db-1:3306", "[::1]:3307", "10.0.0.3:3308"]);
+        assert_eq!(url.password(), "a,b@c");
+        assert_eq!(url.to_string(), "mysql://relay@db-1:3306,[::1]:3307,10.0.0.3:3308");
+        let second = url.on(&url.hosts()[1]);
+        assert_eq!(second.expose(), "mysql://relay:a,b%40c@[::1]:3307/x");
+        assert_eq!(second.expose().parse(), Ok(second));
     }
 
     #[test]
@@ -189,6 +274,9 @@ mod tests {
             ("mysql:///shop", MysqlUrlError::NoHost),
             ("mysql://relay@db?require_ssl=true", MysqlUrlError::Parameters),
             ("db", MysqlUrlError::NotUrl),
+            ("mysql://relay@db-1,", MysqlUrlError::NoHost),
+            ("mysql://relay@db-1,db-2:x", MysqlUrlError::NotUrl),
+            ("mysql://relay@db-1:3306,db-2,db-1", MysqlUrlError::HostTwice),
         ] {
             assert_eq!(text.parse::<MysqlUrl>(), Err(error), "{text}");
         }

@@ -30,6 +30,7 @@ use crate::{
         look,
         mysql::ConnectOptions,
         server::{ServerFacts, bytes_between},
+        settle,
     },
 };
 
@@ -48,6 +49,11 @@ pub async fn run(args: &FindArgs, mut output: impl Write) -> Result<(), Failure>
     let progress = Progress::new();
     let writer = progress.clone();
     logging::init_with(&config.log, move || writer.above())?;
+    let config = match args.binlog.binlog_dir {
+        // The server is asked for names of columns at most.
+        Some(_) => settle(&config, None).await.unwrap_or(config),
+        None => settle(&config, None).await.map_err(FindError::from)?,
+    };
     let find = Find { args, config, has_server, progress };
     let found = find.report(selection).await;
     find.progress.clear();

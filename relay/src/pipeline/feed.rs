@@ -7,7 +7,7 @@ use tracing::info;
 use crate::{
     config::Config,
     position::Position,
-    source::{self, Advice, Reading, SourceError},
+    source::{self, Advice, Hosts, Reading, SourceError},
 };
 
 /// Where chunks come from.
@@ -31,12 +31,14 @@ pub trait Feed {
 /// Everything that the source has, and will have.
 pub struct Tail {
     config: Config,
+    hosts: Hosts,
     advice: Advice,
 }
 
 impl Tail {
     pub fn new(config: &Config) -> Self {
-        Self { config: config.clone(), advice: Advice::default() }
+        let hosts = Hosts::new(&config.mysql);
+        Self { config: config.clone(), hosts, advice: Advice::default() }
     }
 }
 
@@ -45,7 +47,7 @@ impl Feed for Tail {
 
     async fn find_start(&mut self, checkpoint: Option<Position>) -> Result<Position, SourceError> {
         let (start, server) =
-            source::find_start(&self.config, checkpoint, &mut self.advice).await?;
+            source::find_start(&self.config, &self.hosts, checkpoint, &mut self.advice).await?;
         info!(
             server_uuid = %server.server_uuid,
             version = server.version(),
@@ -60,6 +62,6 @@ impl Feed for Tail {
         &self,
         reading: Reading,
     ) -> impl Future<Output = Result<(), SourceError>> + Send + 'static {
-        source::run(self.config.clone(), reading)
+        source::run_over(self.config.clone(), self.hosts.clone(), reading)
     }
 }

@@ -46,12 +46,23 @@ impl Looker {
             timer: self.config.checkpoint.interval,
         };
         let mut watcher = None;
+        let mut looked_at = None;
         loop {
             ticks.tick().await;
             // Before the first checkpoint is read there is nothing to compare the end with.
             let Some(committed) = self.status.committed() else { continue };
             let now = Instant::now();
-            match self.look(&mut watcher, &committed.position.coordinates).await {
+            let read = self.metrics.source_view.seen();
+            // Another server's coordinates cannot be compared; they are of this one with the next commit.
+            if read.server.is_some_and(|server| server.uuid != committed.position.server_uuid) {
+                continue;
+            }
+            if looked_at != read.host {
+                watcher = None;
+                looked_at.clone_from(&read.host);
+            }
+            let committed = &committed.position.coordinates;
+            match self.look(&mut watcher, read.host.as_deref(), committed).await {
                 Ok(end) => self.show(&mut view, now, &end),
                 Err(error) => {
                     debug!(error = %Chain(&error), "the end of the binlog could not be looked at");
@@ -64,14 +75,16 @@ impl Looker {
     async fn look(
         &self,
         watcher: &mut Option<Watcher>,
+        host: Option<&str>,
         committed: &BinlogCoordinates,
     ) -> Result<EndOfBinlog, SourceError> {
         let watcher = match watcher {
             Some(watcher) => watcher,
-            None => watcher.insert(Box::pin(Watcher::open(&self.config)).await?),
+            None => watcher.insert(Box::pin(Watcher::open(&self.config, host)).await?),
         };
         watcher.end_of_binlog(committed).await
     }
+
     fn show(&self, view: &mut View, now: Instant, end: &EndOfBinlog) {
         if let Some(bytes) = end.bytes_ahead {
             self.status.lag_bytes(bytes);

@@ -8,7 +8,10 @@
 
 use std::time::{Duration, Instant};
 
-use crate::source::{SourceError, start::StartError};
+use crate::{
+    position::GtidSet,
+    source::{SourceError, start::StartError},
+};
 
 /// How long it may stand still. Longer than a semi-synchronous source waits for its replicas by default
 /// (`rpl_semi_sync_source_timeout`, 10 s).
@@ -25,31 +28,49 @@ impl Patience {
         found: Result<T, SourceError>,
         now: Instant,
     ) -> Result<T, SourceError> {
-        let missing = match found {
-            Err(SourceError::Start(StartError::SourceBehind { missing })) => missing,
-            // It could not be asked: that says nothing.
-            Err(error) => return Err(error),
+        let error = match found {
             Ok(found) => {
                 self.0 = None;
                 return Ok(found);
             }
+            Err(error) => error,
         };
-        let count = missing.count();
+        // It could not be asked: that says nothing.
+        let Some(count) = missing(&error).map(GtidSet::count) else { return Err(error) };
         match self.0 {
             Some((least, since)) if count >= least => {
                 if now.saturating_duration_since(since) >= PATIENCE {
-                    return Err(StartError::StaysBehind { missing }.into());
+                    return Err(stays_behind(error));
                 }
             }
             Some(_) | None => self.0 = Some((count, now)),
         }
-        Err(StartError::SourceBehind { missing }.into())
+        Err(error)
     }
+}
+
+/// What may be lost, and may still come.
+fn missing(error: &SourceError) -> Option<&GtidSet> {
+    if let SourceError::Start(StartError::SourceBehind { missing }) = error {
+        return Some(missing);
+    }
+    if let SourceError::NoHost(none) = error { none.lost() } else { None }
+}
+
+fn stays_behind(error: SourceError) -> SourceError {
+    if let SourceError::Start(StartError::SourceBehind { missing }) = error {
+        return StartError::StaysBehind { missing }.into();
+    }
+    if let SourceError::NoHost(none) = error { none.give_up().into() } else { error }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{
+        error::Disposition,
+        source::{NoHost, Prospect},
+    };
 
     fn halts(patience: &mut Patience, missing: u64, now: Instant) -> bool {
         let set = format!("3e11fa47-71ca-11e1-9e33-c80aa9429562:1-{missing}").parse().unwrap();
@@ -68,6 +89,22 @@ mod tests {
         assert!(!halts(&mut patience, 8, later(20)), "it came closer");
         assert!(!halts(&mut patience, 8, later(34)));
         assert!(halts(&mut patience, 8, later(35)));
+    }
+
+    #[test]
+    fn several_hosts_are_waited_for_only_where_something_seems_to_be_lost() {
+        let (start, mut patience) = (Instant::now(), Patience::default());
+        let mut halts = |none: NoHost, seconds| {
+            let now = start + Duration::from_secs(seconds);
+            let judged = patience.judge(Err::<(), _>(none.into()), now).unwrap_err();
+            judged.disposition() == Disposition::Halt
+        };
+
+        assert!(!halts(NoHost::of_one(Prospect::Replicates), 0));
+        assert!(!halts(NoHost::of_one(Prospect::Replicates), 100));
+        assert!(!halts(NoHost::of_one(Prospect::GoesItsOwnWay), 100));
+        assert!(!halts(NoHost::of_one(Prospect::GoesItsOwnWay), 114));
+        assert!(halts(NoHost::of_one(Prospect::GoesItsOwnWay), 115));
     }
 
     #[test]

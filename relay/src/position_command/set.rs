@@ -24,6 +24,7 @@ use crate::{
         mysql::{ConnectOptions, Connection},
         probe::Probe,
         server::ServerFacts,
+        settle,
     },
 };
 
@@ -34,6 +35,11 @@ pub async fn set(
     output: impl Write,
 ) -> Result<(), Failure> {
     let target = Target::parse(&args.position)?;
+    let is_one_of_several = config.mysql.url.hosts().len() > 1;
+    let config = &settle(config, None).await.map_err(PositionError::from)?;
+    if is_one_of_several {
+        writeln!(output, "on host {}, the first that answers:", config.mysql.url.host())?;
+    }
     if args.force && config.delivery == Delivery::AtLeastOnce {
         return Err(PositionError::NothingToFenceWith.into());
     }

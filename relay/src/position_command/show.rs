@@ -19,7 +19,7 @@ use crate::{
         mysql::{ConnectOptions, Connection, DumpStart},
         probe::Probe,
         server::{ServerFacts, bytes_between},
-        start,
+        settle, start,
     },
 };
 
@@ -37,6 +37,7 @@ pub async fn show(config: &Config, json: bool, mut output: impl Write) -> Result
 
 async fn collect(config: &Config) -> Result<Report, PositionError> {
     let checkpoint = super::set::read_checkpoint(config).await?;
+    let config = &settle(config, None).await?;
     let options = ConnectOptions::new(&config.mysql);
     let mut connection = Connection::open(&options).await.map_err(SourceError::from)?;
     let server = ServerFacts::query(&mut connection).await?;

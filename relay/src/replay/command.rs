@@ -25,7 +25,7 @@ use crate::{
     range::{self, Extent, Point, RangeError, Selection},
     record::check_topic_name,
     shutdown::Signals,
-    source::{binlog_files::BinlogFolder, look},
+    source::{binlog_files::BinlogFolder, look, settle},
     status::Status,
 };
 
@@ -48,19 +48,28 @@ pub async fn run(args: &ReplayArgs, output: impl Write) -> Result<(), Failure> {
     let signals = Signals::install().map_err(Failure::Runtime)?;
     tokio::spawn(signals.watch(stop.clone()));
     let metrics = Metrics::register(&mut Registry::default());
-    let replay = Replay { args, config, has_server, progress, metrics };
+    let mut replay = Replay { args, config, has_server, progress, metrics };
     let ended = replay.run(stop, output).await;
     replay.progress.clear();
     ended
 }
 
 impl Replay<'_> {
-    async fn run(&self, stop: CancellationToken, mut output: impl Write) -> Result<(), Failure> {
+    async fn run(
+        &mut self,
+        stop: CancellationToken,
+        mut output: impl Write,
+    ) -> Result<(), Failure> {
         let described = tokio::select! {
             described = self.describe() => described?,
             () = stop.cancelled() => return Err(ReplayError::StoppedBefore.into()),
         };
         let Described { description, folder, settings, is_finished } = described;
+        // Coordinates name a place on one server only, whichever host that is today.
+        if folder.is_none() {
+            let settled = settle(&self.config, Some(description.range.server_uuid)).await;
+            self.config = settled.map_err(ReplayError::Source)?;
+        }
         let description = Arc::new(description);
         let feed = RangeFeed::new(
             &self.config,
@@ -143,7 +152,8 @@ impl Replay<'_> {
         let range = match &folder {
             Some(folder) => range::in_files(folder, &from, &until).await?,
             None => {
-                let mut config = self.config.clone();
+                let settled = settle(&self.config, None).await;
+                let mut config = settled.map_err(ReplayError::Source)?;
                 let name = self.args.name.as_deref().unwrap_or("search");
                 range::aside(&mut config, &self.source(name));
                 range::on_server(&config, &from, &until).await?

@@ -63,7 +63,8 @@ impl Feed for RangeFeed {
         match &self.origin {
             Origin::Files(_) => Ok(position),
             Origin::Server => {
-                let found = source::find_start(&self.config, Some(position), &mut self.advice);
+                let found =
+                    source::start::find_start(&self.config, Some(position), &mut self.advice);
                 found.await.map(|(start, _)| start)
             }
         }

@@ -6,6 +6,7 @@ use super::{
     DecodeError, EventFault, StreamError,
     binlog_files::BinlogFilesError,
     event::{EventType, Xid},
+    hosts::NoHost,
     mysql::{ConnectionError, Refusal},
     preflight::Unfit,
     server::ServerError,
@@ -105,6 +106,8 @@ pub enum SourceError {
     #[error("the relay cannot start reading")]
     Start(#[from] StartError),
     #[error(transparent)]
+    NoHost(Box<NoHost>),
+    #[error(transparent)]
     TableStart(Box<TableStartError>),
     #[error(transparent)]
     Unfit(#[from] Unfit),
@@ -188,6 +191,12 @@ impl From<TableStartError> for SourceError {
     }
 }
 
+impl From<NoHost> for SourceError {
+    fn from(none: NoHost) -> Self {
+        Self::NoHost(Box::new(none))
+    }
+}
+
 impl TransactionFault {
     /// Where the transaction is whole but cannot be published, and only a person can decide.
     fn way_past(&self, place: &Place) -> String {
@@ -238,6 +247,7 @@ impl SourceError {
             Self::Transaction { fault, .. } if fault.may_pass() => Disposition::Retry,
             Self::Event { .. } | Self::Panicked { .. } => Disposition::Retry,
             Self::Start(error) => error.disposition(),
+            Self::NoHost(none) => none.disposition(),
             Self::TableStart(error) => error.disposition(),
             Self::Connection(_)
             | Self::Transaction { .. }
@@ -271,6 +281,7 @@ impl SourceError {
                 Some(5)
             }
             Self::Connection(_) | Self::Event { .. } => Some(3),
+            Self::NoHost(none) => none.attempts_max(),
             Self::Start(_) | Self::TableStart(_) => None,
             // Once more from the last boundary: what was cut in the sending is whole then.
             Self::Transaction { .. }

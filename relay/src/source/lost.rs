@@ -38,6 +38,7 @@ pub(super) fn diagnose(
         | StartError::TimePurged { .. }
         | StartError::OtherServer { .. }
         | StartError::Anonymous { .. }
+        | StartError::NotTheFirst
         | StartError::NoGtids => error,
     }
 }
@@ -75,6 +76,7 @@ pub(super) fn from_earliest(
         | StartError::TimePurged { .. }
         | StartError::OtherServer { .. }
         | StartError::Anonymous { .. }
+        | StartError::NotTheFirst
         | StartError::NoGtids => return None,
     };
     let in_progress = position.in_progress.clone().filter(|in_progress| {

@@ -22,6 +22,7 @@ mod error;
 pub mod event;
 mod event_reader;
 mod event_source;
+mod hosts;
 mod lost;
 pub mod mysql;
 mod outlet;
@@ -51,11 +52,12 @@ pub use self::{
     describer::PresentColumns,
     error::{Place, SourceError, TransactionFault},
     event_source::{EventFault, EventSource, HEAD_BYTES, Interest, RawEvent, StreamError},
+    hosts::{Hosts, NoHost, Prospect, Refusal, find_start, settle},
     preflight::{Advice, Unfit, preflight},
-    reader::{Reading, run},
+    reader::{Reading, run, run_over},
     search::Search,
     session::{Cut, Origin},
-    start::{StartError, find_start, look},
+    start::{StartError, look},
     table_start::TableStartError,
     watcher::{EndOfBinlog, Watcher},
 };

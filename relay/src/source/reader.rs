@@ -16,7 +16,8 @@ use uuid::Uuid;
 
 use super::{
     Bounds, Chunk, PresentColumns, SourceError,
-    mysql::{ConnectOptions, Replica},
+    hosts::{Hosts, choose},
+    mysql::Replica,
     outlet::Outlet,
     retries::{Progress, Retries},
     session::{self, Cut, Origin, Session},
@@ -72,11 +73,17 @@ impl Reading {
 ///
 /// An error is final: what can pass is tried again in here.
 pub async fn run(config: Config, reading: Reading) -> Result<(), SourceError> {
+    let hosts = Hosts::new(&config.mysql);
+    run_over(config, hosts, reading).await
+}
+
+/// The same, beginning with the host that is the current one.
+pub async fn run_over(config: Config, hosts: Hosts, reading: Reading) -> Result<(), SourceError> {
     let Reading { origin, start, bounds, cut, present_columns, chunks, in_flight, metrics, stop } =
         reading;
     let session = Session {
         origin,
-        connect: ConnectOptions::new(&config.mysql),
+        connect: hosts.current().clone(),
         replica: Replica { server_id: config.server_id(), uuid: Uuid::new_v4() },
         heartbeat: config.mysql.heartbeat_interval,
         entries: config.outbox.clone().into(),
@@ -90,7 +97,7 @@ pub async fn run(config: Config, reading: Reading) -> Result<(), SourceError> {
     };
     let outlet = Outlet::new(chunks, in_flight, metrics.clone(), start);
     let retries = Retries::new(config.limits.retry_backoff_max);
-    let reading = read(session, outlet, retries, metrics.clone());
+    let reading = read(session, hosts, outlet, retries, metrics.clone());
     let ended = tokio::select! {
         biased;
         () = stop.cancelled() => Ok(()),
@@ -101,17 +108,29 @@ pub async fn run(config: Config, reading: Reading) -> Result<(), SourceError> {
 }
 
 async fn read(
-    session: Session,
+    mut session: Session,
+    hosts: Hosts,
     mut outlet: Outlet,
     mut retries: Retries,
     metrics: Metrics,
 ) -> Result<(), SourceError> {
+    // Whoever found the start has asked the current host.
+    let mut was_asked = true;
     loop {
         let mut progress = Progress::default();
         let sent = outlet.sent();
+        let is_server = matches!(session.origin, Origin::Server);
         // A panic in here is a fault of ours on some input. It may not come again, and if it does it
         // halts with its message, as every other fault.
-        let reading = AssertUnwindSafe(session.run(&mut outlet, &mut progress));
+        let reading = AssertUnwindSafe(async {
+            if is_server && !was_asked {
+                choose(&mut session, &hosts, outlet.position()).await?;
+            }
+            if is_server {
+                metrics.reads_from(&session.connect.address());
+            }
+            session.run(&mut outlet, &mut progress).await
+        });
         let error = match reading.catch_unwind().await {
             Ok(Ok(session::Ended::NobodyListens | session::Ended::Complete)) => return Ok(()),
             Ok(Err(error)) => error,
@@ -120,6 +139,11 @@ async fn read(
         metrics.source_connected.set(0);
         if outlet.sent() > sent {
             progress = Progress { has_lived: true, has_moved: true };
+        }
+        was_asked = false;
+        // An outage is seen when the host is asked again; whatever else it is may be better elsewhere.
+        if error.attempts_max().is_some() && !progress.has_moved {
+            hosts.pass_over_current();
         }
         let retry = retries.after(error, progress)?;
         metrics.retries.get_or_create(&StageLabel { stage: "source" }).inc();

@@ -64,6 +64,11 @@ impl Retries {
         if let SourceError::Start(_) = error {
             return Err(error);
         }
+        if let SourceError::NoHost(none) = &error
+            && none.lost().is_some()
+        {
+            return Err(error);
+        }
         if let Some(attempts_max) = error.attempts_max() {
             self.suspicious += 1;
             if self.suspicious > attempts_max {

@@ -7,7 +7,10 @@ use super::{
     mysql::{ConnectOptions, Connection},
     server,
 };
-use crate::{config::Config, position::BinlogCoordinates};
+use crate::{
+    config::{Config, MysqlHost},
+    position::BinlogCoordinates,
+};
 
 /// A connection that asks where the binlog ends.
 pub struct Watcher {
@@ -25,8 +28,12 @@ pub struct EndOfBinlog {
 }
 
 impl Watcher {
-    pub async fn open(config: &Config) -> Result<Self, SourceError> {
-        let connection = Connection::open(&ConnectOptions::new(&config.mysql)).await?;
+    /// On this one of the hosts; on the first if it is not known which one is read.
+    pub async fn open(config: &Config, host: Option<&str>) -> Result<Self, SourceError> {
+        let mysql = &config.mysql;
+        let is_read = |known: &&MysqlHost| host == Some(known.to_string().as_str());
+        let host = mysql.url.hosts().iter().find(is_read).unwrap_or(mysql.url.host());
+        let connection = Connection::open(&ConnectOptions::on(mysql, host)).await?;
         Ok(Self { connection, listing: Listing::default() })
     }
 

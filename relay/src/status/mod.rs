@@ -17,6 +17,7 @@ use std::{
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
+use uuid::Uuid;
 
 pub use self::{
     activity::{Activity, Summary},
@@ -189,7 +190,7 @@ impl Status {
             ready: readiness.is_ok(),
             not_ready: readiness.err(),
             uptime_seconds: metrics.activity.uptime().as_secs_f64(),
-            source: source.report(address, now.committed_coordinates().as_ref()),
+            source: source.report(address, now.committed_on(source.server()).as_ref()),
             kafka: kafka.clone(),
             committed: now.committed(),
             lag: report::Lag {
@@ -241,6 +242,10 @@ struct Source {
 }
 
 impl Source {
+    fn server(&self) -> Option<Uuid> {
+        self.seen.server.as_ref().map(|server| server.uuid)
+    }
+
     fn report(&self, address: &str, committed: Option<&BinlogCoordinates>) -> report::Source {
         let server = self.seen.server.as_ref();
         let read = self.seen.read_position.as_ref();
@@ -252,6 +257,7 @@ impl Source {
         };
         report::Source {
             address: address.to_owned(),
+            host: self.seen.host.clone(),
             connected: self.connected,
             connected_since: server.filter(|_| self.connected).map(|server| server.opened_at),
             server_uuid: server.map(|server| server.uuid),
@@ -290,8 +296,11 @@ impl Now {
         errors.into_iter().flatten().max_by_key(|error| error.at)
     }
 
-    fn committed_coordinates(&self) -> Option<BinlogCoordinates> {
-        self.committed.as_ref().map(|committed| committed.borrow().position.coordinates.clone())
+    /// Where everything is out up to, if that is a place in this server's binlog.
+    fn committed_on(&self, server: Option<Uuid>) -> Option<BinlogCoordinates> {
+        let position = &self.committed.as_ref()?.borrow().position;
+        let is_here = server.is_none_or(|server| server == position.server_uuid);
+        is_here.then(|| position.coordinates.clone())
     }
 
     fn committed(&self) -> Option<report::Committed> {

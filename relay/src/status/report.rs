@@ -38,6 +38,9 @@ pub struct StatusReport {
 pub struct Source {
     /// Without the password.
     pub address: String,
+    /// `host:port` that is read, or was read last.
+    #[serde(default)]
+    pub host: Option<String>,
     pub connected: bool,
     pub connected_since: Option<Timestamp>,
     pub server_uuid: Option<uuid::Uuid>,

@@ -15,6 +15,8 @@ pub struct SourceView(Mutex<Seen>);
 /// The newest of each.
 #[derive(Debug, Clone, Default)]
 pub struct Seen {
+    /// `host:port` that is read, or was read last.
+    pub host: Option<String>,
     pub server: Option<Server>,
     /// How far the binlog was read.
     pub read_position: Option<BinlogCoordinates>,
@@ -30,6 +32,15 @@ pub struct Server {
 }
 
 impl SourceView {
+    /// The host before, if this is another one.
+    pub fn reads_from(&self, host: &str) -> Option<Option<String>> {
+        let mut seen = self.lock();
+        if seen.host.as_deref() == Some(host) {
+            return None;
+        }
+        Some(seen.host.replace(host.to_owned()))
+    }
+
     pub fn opened(&self, uuid: Uuid, version: &str) {
         let opened_at = Timestamp::now();
         self.lock().server = Some(Server { uuid, version: version.to_owned(), opened_at });

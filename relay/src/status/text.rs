@@ -89,9 +89,14 @@ fn state(report: &StatusReport) -> String {
 
 fn source(report: &StatusReport) -> String {
     let source = &report.source;
+    // Where there are several, the one that is read.
+    let host = source.host.as_ref().filter(|_| source.address.contains(','));
+    let host = host.map(|host| format!(", host {host}")).unwrap_or_default();
     match (&source.version, &source.server_uuid) {
-        (Some(version), Some(uuid)) => format!("{}, MySQL {version}, {uuid}", source.address),
-        (_, _) => format!("{}, never connected", source.address),
+        (Some(version), Some(uuid)) => {
+            format!("{}{host}, MySQL {version}, {uuid}", source.address)
+        }
+        (_, _) => format!("{}{host}, never connected", source.address),
     }
 }
 

@@ -38,6 +38,18 @@ fn whole_url_may_come_from_a_file() {
 }
 
 #[test]
+fn url_may_name_several_hosts_wherever_it_comes_from() {
+    let url = "mysql://u:p@db-1,db-2:3307";
+    let environment = [("ROWPOST_MYSQL__URL", url)];
+
+    let by_variable = load(REQUIRED, &environment, &[]).unwrap().mysql.url;
+    let by_flag = load(REQUIRED, &[], &[("--mysql", url)]).unwrap().mysql.url;
+
+    assert_eq!(by_variable.to_string(), "mysql://u@db-1:3306,db-2:3307");
+    assert_eq!(by_flag, by_variable);
+}
+
+#[test]
 fn outbox_is_a_list_separated_by_commas() {
     let config = load(REQUIRED, &[("ROWPOST_OUTBOX", "a.x, b.*")], &[]).unwrap();
 

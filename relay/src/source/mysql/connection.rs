@@ -41,7 +41,7 @@ impl Connection {
 
     async fn handshake(options: &ConnectOptions) -> Result<Self, ConnectionError> {
         let password = options.password().await?;
-        let stream = TcpStream::connect((options.url.host(), options.url.port()))
+        let stream = TcpStream::connect((options.host.name(), options.host.port()))
             .await
             .and_then(|stream| stream.set_nodelay(true).map(|()| stream))
             .map_err(|error| ConnectionError::Unreachable { address: options.address(), error })?;
@@ -59,7 +59,7 @@ impl Connection {
             }
             packets.write(&handshake::answer_head(true)).await?;
             let (stream, sequence) = packets.into_stream()?;
-            let stream = tls::encrypt(stream, options.url.host(), &options.tls).await?;
+            let stream = tls::encrypt(stream, options.host.name(), &options.tls).await?;
             tls_in_use = Some(tls::in_use(&stream));
             packets = PacketStream::new(Box::new(stream), options.connect_timeout);
             packets.set_sequence(sequence);

@@ -3,13 +3,14 @@
 use std::{path::PathBuf, time::Duration};
 
 use super::ConnectionError;
-use crate::config::{Mysql, MysqlUrl, Tls};
+use crate::config::{Mysql, MysqlHost, MysqlUrl, Tls};
 
 /// Address, account and TLS of the source. The files are read at each connect, so that a rotated
 /// password or certificate is taken up without a restart.
 #[derive(Debug, Clone)]
 pub struct ConnectOptions {
     pub(super) url: MysqlUrl,
+    pub(super) host: MysqlHost,
     password_file: Option<PathBuf>,
     pub(super) tls: Tls,
     /// For the connect and everything up to the end of the authentication.
@@ -17,18 +18,28 @@ pub struct ConnectOptions {
 }
 
 impl ConnectOptions {
+    /// Of the first host.
     pub fn new(config: &Mysql) -> Self {
+        Self::on(config, config.url.host())
+    }
+
+    pub fn on(config: &Mysql, host: &MysqlHost) -> Self {
         Self {
             url: config.url.clone(),
+            host: host.clone(),
             password_file: config.password_file.clone(),
             tls: config.tls.clone(),
             connect_timeout: config.connect_timeout,
         }
     }
 
+    pub fn host(&self) -> &MysqlHost {
+        &self.host
+    }
+
     /// `host:port`, for messages.
     pub fn address(&self) -> String {
-        self.url.address()
+        self.host.to_string()
     }
 
     /// The file's content, without the line break that editors leave at its end, or the URL's.
@@ -59,8 +70,10 @@ mod tests {
     async fn password_file_may_hold_any_character_and_ends_with_its_line() {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), "p@ss:/w?r#d%41 \r\n").unwrap();
+        let url: MysqlUrl = "mysql://relay@db".parse().unwrap();
         let options = ConnectOptions {
-            url: "mysql://relay@db".parse().unwrap(),
+            host: url.host().clone(),
+            url,
             password_file: Some(file.path().to_owned()),
             tls: Tls::default(),
             connect_timeout: Duration::from_secs(1),

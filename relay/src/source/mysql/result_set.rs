@@ -46,6 +46,12 @@ impl Rows {
         self.rows.is_empty()
     }
 
+    /// The values of a column that are not NULL, by its name without regard to case.
+    pub fn values(&self, column: &str) -> impl Iterator<Item = &str> {
+        let index = self.columns.iter().position(|name| name.eq_ignore_ascii_case(column));
+        self.rows.iter().filter_map(move |row| row.get(index?))
+    }
+
     /// A value of the first row by its column's name, without regard to case.
     pub fn value(&self, column: &str) -> Option<&str> {
         let index = self.columns.iter().position(|name| name.eq_ignore_ascii_case(column))?;

@@ -6,6 +6,7 @@
 //! Before this: `server`. After this: an operator, or `reader`.
 
 mod advice;
+mod hosts;
 mod outbox_tables;
 mod privileges;
 mod replicas;
@@ -38,14 +39,30 @@ fn list(checks: &[Check]) -> String {
     checks.iter().map(line).collect::<Vec<_>>().join("; ")
 }
 
-/// All checks of the source, on a connection of their own.
+/// All checks of the source, of each of its hosts.
 pub async fn preflight(config: &Config) -> Vec<Check> {
+    let hosts = config.mysql.url.hosts();
+    if hosts.len() == 1 {
+        return of_host(config, false).await;
+    }
+    let mut checks = Vec::new();
+    for host in hosts {
+        checks.push((host.to_string(), of_host(&config.on(host), true).await));
+    }
+    hosts::together(checks)
+}
+
+/// On a connection of its own.
+async fn of_host(config: &Config, is_one_of_several: bool) -> Vec<Check> {
     let checks = async {
         let mut connection = Connection::open(&ConnectOptions::new(&config.mysql)).await?;
         let mut checks = run(&mut connection, &config.outbox).await?;
         checks.push(replicas::check(&mut connection, config.server_id()).await?);
         if table_start::is_configured(config) {
             checks.extend(table_start_checks(&mut connection, config).await?);
+        }
+        if is_one_of_several {
+            checks.extend(hosts::of_server(&ServerSettings::query(&mut connection).await?));
         }
         connection.close().await;
         Ok::<_, ConnectionError>(checks)

@@ -36,10 +36,17 @@ const NAMES: &[&str] = &[
     "expire_logs_days",
     "gtid_mode",
     "log_bin",
+    "log_replica_updates",
+    "log_slave_updates",
     "lower_case_table_names",
     "max_allowed_packet",
+    "read_only",
+    "replica_parallel_workers",
+    "replica_preserve_commit_order",
     "server_id",
     "server_uuid",
+    "slave_parallel_workers",
+    "slave_preserve_commit_order",
     "version",
 ];
 

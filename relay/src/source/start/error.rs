@@ -75,6 +75,11 @@ pub enum StartError {
     )]
     Anonymous { at: BinlogCoordinates },
     #[error(
+        "there is no checkpoint yet, and a start by file and position means nothing on another server \
+         than the first of mysql.url; bring that one back, or put this one first"
+    )]
+    NotTheFirst,
+    #[error(
         "a GTID set names no place on a source whose gtid_mode is not ON; name `file:position`"
     )]
     NoGtids,
@@ -96,6 +101,7 @@ impl StartError {
             | Self::FileReplaced { .. }
             | Self::OtherServer { .. }
             | Self::Anonymous { .. }
+            | Self::NotTheFirst
             | Self::NoGtids => Disposition::Halt,
         }
     }

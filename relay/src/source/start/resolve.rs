@@ -35,6 +35,7 @@ pub fn resolve(
 pub(super) fn resume(position: Position, server: &ServerFacts) -> Result<Position, StartError> {
     if let (Some(published), Some(gtids)) = (&position.gtid_set, &server.gtids) {
         ensure_serves(gtids, published)?;
+        ensure_has_in_progress(gtids, &position)?;
         return Ok(position);
     }
     // Not every transaction has a GTID, or none has: the coordinates count.
@@ -92,6 +93,19 @@ pub(crate) fn ensure_serves(gtids: &ServerGtids, published: &GtidSet) -> Result<
     Ok(())
 }
 
+/// Of a transaction whose first rows are out, the rest must be here. It is not among the published ones.
+fn ensure_has_in_progress(gtids: &ServerGtids, position: &Position) -> Result<(), StartError> {
+    let in_progress = position.in_progress.as_ref().and_then(|in_progress| in_progress.gtid);
+    match in_progress {
+        Some(gtid) if !gtids.executed.contains(&gtid) => {
+            let mut missing = GtidSet::default();
+            missing.insert(&gtid);
+            Err(StartError::SourceBehind { missing })
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
 pub(crate) fn ensure_has(
     server: &ServerFacts,
     wanted: &BinlogCoordinates,
@@ -113,7 +127,10 @@ pub(crate) fn ensure_has(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::source::server::{BinlogFile, ServerSettings};
+    use crate::{
+        position::InProgress,
+        source::server::{BinlogFile, ServerSettings},
+    };
 
     const HERE: &str = "3e11fa47-71ca-11e1-9e33-c80aa9429562";
     const ELSEWHERE: &str = "4e11fa47-71ca-11e1-9e33-c80aa9429562";
@@ -188,6 +205,21 @@ mod tests {
         position.server_uuid = ELSEWHERE.parse().unwrap();
 
         assert!(resumed(position, &server(Some(("", "1-9")))).is_ok());
+    }
+
+    #[test]
+    fn transaction_in_progress_must_be_there_before_its_rest_is_read_elsewhere() {
+        let resumed = |number: &str| {
+            let gtid = Some(format!("{HERE}:{number}").parse().unwrap());
+            let in_progress = Some(InProgress { gtid, outbox_rows: 40_000 });
+            let position = checkpoint("bin-log.000777:4", Some("1-7"));
+            let position = Position { in_progress, ..position };
+            resumed(position, &server(Some(("1-3", "1-9"))))
+        };
+
+        assert!(resumed("8").is_ok());
+        let missing = format!("{HERE}:10").parse().unwrap();
+        assert_eq!(resumed("10").unwrap_err(), StartError::SourceBehind { missing });
     }
 
     #[test]
