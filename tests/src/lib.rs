@@ -21,6 +21,8 @@ pub mod control; // kill, stop, start, pause
 
 pub mod mysql_server;
 
+pub mod replication; // several of them, one behind the other
+
 pub mod kafka_broker;
 
 pub mod dynamodb_store;

@@ -129,6 +129,12 @@ impl Session {
         format!("00000000-0000-4000-8000-{number:012}")
     }
 
+    /// On another connection, or another server, behind what was written on `before`.
+    pub(crate) fn go_on_from(&mut self, before: &Self) {
+        self.next = before.next;
+        self.ids.clone_from(&before.ids);
+    }
+
     /// The number of the next row.
     pub(crate) fn upcoming(&self) -> u32 {
         self.next + 1

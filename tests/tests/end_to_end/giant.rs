@@ -21,16 +21,16 @@ const ROW_BYTES: usize = 4_000;
 /// One insert; below the 4 MiB that are MySQL 5.7's default for max_allowed_packet.
 const ROWS_PER_STATEMENT: usize = 900;
 
-/// Commits one transaction of about `bytes`.
-async fn write_one_transaction(
+/// Commits one transaction of so many rows.
+pub(crate) async fn write_one_transaction(
     mysql: &MysqlServer,
     database: &str,
-    bytes: usize,
+    mut rows: usize,
+    row_bytes: usize,
 ) -> Result<Ledger> {
     let mut ledger = Ledger::new(Random::from_environment().draw());
     let mut connection = mysql.connect().await?;
     connection.query_drop(format!("use `{database}`; begin")).await?;
-    let mut rows = bytes / ROW_BYTES;
     let mut key = 0;
     while rows > 0 {
         let count = rows.min(ROWS_PER_STATEMENT);
@@ -38,7 +38,7 @@ async fn write_one_transaction(
             .map(|_| {
                 key = (key + 1) % KEYS;
                 let event = ledger.record(key, Outcome::Committed);
-                outbox::values(event, database, ROW_BYTES)
+                outbox::values(event, database, row_bytes)
             })
             .collect();
         let statement = format!(
@@ -59,7 +59,8 @@ async fn giant_transaction_streams_through_bounded_memory(setup: Setup) -> Resul
     let mut relay = Relay::start(stack.config()?).await?;
     relay.wait_ready(LONG).await;
 
-    let ledger = write_one_transaction(&stack.mysql, &stack.database, 1 << 30).await?;
+    let rows = (1 << 30) / ROW_BYTES;
+    let ledger = write_one_transaction(&stack.mysql, &stack.database, rows, ROW_BYTES).await?;
     let reader = stack.reader(ledger.run())?;
     let mut published_before_the_kill = 0;
     eventually("its first part is out", LONG, async || {

@@ -13,6 +13,7 @@ mod columns;
 mod consumer;
 mod delivery;
 mod exit_codes;
+mod failover;
 mod faults;
 mod find;
 mod find_missing;
