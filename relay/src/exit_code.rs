@@ -221,7 +221,8 @@ impl From<&SourceError> for ExitCode {
         match error {
             SourceError::Rows { .. }
             | SourceError::Record { .. }
-            | SourceError::StatementFormat { .. } => Self::Data,
+            | SourceError::StatementFormat { .. }
+            | SourceError::BranchGone { .. } => Self::Data,
             SourceError::TableStart(error) if error.is_about_data() => Self::Data,
             SourceError::Connection(error)
             | SourceError::Server(ServerError::Connection(error)) => error.into(),

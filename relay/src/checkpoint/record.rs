@@ -17,8 +17,12 @@ const VERSION: u32 = 1;
 /// on with the binlog and leave out the rows that are not read yet, so it must not read this one.
 const VERSION_OF_TABLE_START: u32 = 2;
 
+/// The format of a position with prepared XA branches. A relay that does not know of them would pass over
+/// their `XA COMMIT`, and leave out their rows.
+const VERSION_OF_PREPARED: u32 = 3;
+
 /// The newest that this version reads.
-const NEWEST: u32 = VERSION_OF_TABLE_START;
+const NEWEST: u32 = VERSION_OF_PREPARED;
 
 /// The position after the batch that carries it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -91,6 +95,7 @@ impl Checkpoint {
     pub fn encode(&self, note: Option<&Value>) -> Result<Vec<u8>, CheckpointError> {
         let written = Written {
             version: match self.position.table_start {
+                _ if !self.position.prepared.is_empty() => VERSION_OF_PREPARED,
                 None => VERSION,
                 Some(_) => VERSION_OF_TABLE_START,
             },
@@ -163,6 +168,7 @@ mod tests {
             gtid_set: None,
             in_progress: in_progress.map(|outbox_rows| InProgress { gtid: None, outbox_rows }),
             table_start: None,
+            prepared: Vec::new(),
         }
     }
 
@@ -205,11 +211,11 @@ mod tests {
 
     #[test]
     fn newer_format_is_refused_with_the_version_that_wrote_it() {
-        let value = br#"{"version":3,"relay_version":"0.9.0","sequence":{"not":"a number"}}"#;
+        let value = br#"{"version":4,"relay_version":"0.9.0","sequence":{"not":"a number"}}"#;
 
         let error = Checkpoint::decode(value, &origin()).unwrap_err().to_string();
 
-        for part in ["format 3", "0.9.0", "rowpost.shop.checkpoint", "4711"] {
+        for part in ["format 4", "0.9.0", "rowpost.shop.checkpoint", "4711"] {
             assert!(error.contains(part), "`{part}` is missing in: {error}");
         }
     }

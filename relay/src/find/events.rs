@@ -212,6 +212,7 @@ pub(super) mod tests {
                 gtids: None,
                 in_progress: part.map(|outbox_rows| InProgress { gtid: None, outbox_rows }),
                 table_start: None,
+                prepared: Vec::new(),
             },
             bytes: 0,
             commit_timestamp_us: 5_000_000,

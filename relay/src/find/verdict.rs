@@ -198,6 +198,7 @@ mod tests {
             gtid_set: gtids.map(|numbers| format!("{UUID}:{numbers}").parse().unwrap()),
             in_progress: rows_out.map(|outbox_rows| InProgress { gtid: None, outbox_rows }),
             table_start: None,
+            prepared: Vec::new(),
         }
     }
 

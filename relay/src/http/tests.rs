@@ -47,6 +47,7 @@ impl Relay {
                 gtid_set: None,
                 in_progress: None,
                 table_start: None,
+                prepared: Vec::new(),
             },
             records_total: 2,
             commit_timestamp_us: 1_700_000_000_000_000,

@@ -69,6 +69,7 @@ mod tests {
             gtid_set: None,
             in_progress: None,
             table_start: None,
+            prepared: Vec::new(),
         }
     }
 

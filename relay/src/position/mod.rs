@@ -16,6 +16,7 @@ mod gtid_set;
 mod gtid_text;
 mod intervals;
 mod log_pos;
+mod prepared;
 mod table_start;
 
 use serde::{Deserialize, Serialize};
@@ -28,6 +29,7 @@ pub use self::{
     gtid_text::ParseGtidError,
     intervals::GtidInterval,
     log_pos::{EndPosition, widen},
+    prepared::PreparedBranch,
     table_start::{KeyPart, LastRow, TableStart},
 };
 
@@ -53,6 +55,9 @@ pub struct Position {
     /// position, only a part is out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub table_start: Option<TableStart>,
+    /// XA branches that are prepared and may still be committed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub prepared: Vec<PreparedBranch>,
 }
 
 /// A transaction too large for one Kafka transaction, of which the first rows are out.
@@ -81,6 +86,8 @@ pub struct Advance {
     pub in_progress: Option<InProgress>,
     /// Set while the rows come from the outbox tables.
     pub table_start: Option<TableStart>,
+    /// All that are prepared then, as in [`Position`].
+    pub prepared: Vec<PreparedBranch>,
 }
 
 impl Position {
@@ -97,6 +104,7 @@ impl Position {
         }
         self.in_progress.clone_from(&advance.in_progress);
         self.table_start.clone_from(&advance.table_start);
+        self.prepared.clone_from(&advance.prepared);
     }
 }
 
@@ -113,6 +121,7 @@ impl Advance {
         }
         self.in_progress.clone_from(&later.in_progress);
         self.table_start.clone_from(&later.table_start);
+        self.prepared.clone_from(&later.prepared);
     }
 }
 

@@ -5,7 +5,7 @@
 use std::cmp::Ordering;
 
 use crate::{
-    position::{GtidSet, Position},
+    position::{GtidSet, Position, PreparedBranch},
     source::server::{ServerFacts, bytes_between},
 };
 
@@ -80,6 +80,16 @@ impl Move {
     }
 }
 
+/// XA branches that are prepared before the new position as before the old one. What lies between the two
+/// is not read, so one of them may have ended there; then its place is never asked for.
+pub(super) fn still_prepared(from: Option<&Position>, to: &Position) -> Vec<PreparedBranch> {
+    let Some(from) = from.filter(|from| from.server_uuid == to.server_uuid) else {
+        return Vec::new();
+    };
+    let is_before = |branch: &&PreparedBranch| branch.begins_at < to.coordinates;
+    from.prepared.iter().filter(is_before).cloned().collect()
+}
+
 fn gtids_are_missing(from: &Position, to: &Position, server: &ServerFacts) -> bool {
     from.gtid_set.is_none() || to.gtid_set.is_none() || server.gtids.is_none()
 }
@@ -141,6 +151,7 @@ mod tests {
             gtid_set: gtids.map(set),
             in_progress: None,
             table_start: None,
+            prepared: Vec::new(),
         }
     }
 
@@ -155,6 +166,19 @@ mod tests {
         let back = Move::between(Some(&late), &early, &server(None));
         assert_eq!((back.skipped.clone(), back.repeated.clone()), (None, stretch));
         assert!(forward.needs_yes() && back.needs_yes());
+    }
+
+    #[test]
+    fn branch_stays_prepared_if_its_place_is_before_the_new_position() {
+        let mut old = position("b.000003:40", None);
+        old.prepared = vec![PreparedBranch {
+            xid: "X'67',X'',1".to_owned(),
+            gtid: None,
+            begins_at: "b.000002:90".parse().unwrap(),
+        }];
+        let kept = |to: &str| still_prepared(Some(&old), &position(to, None)).len();
+
+        assert_eq!((kept("b.000004:4"), kept("b.000002:40")), (1, 0));
     }
 
     #[test]

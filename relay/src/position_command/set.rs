@@ -7,7 +7,7 @@ use prometheus_client::registry::Registry;
 use super::{
     PositionError,
     conclusion::{ask, ensure_no_relay},
-    plan::Move,
+    plan::{Move, still_prepared},
     target::Target,
     text,
 };
@@ -45,7 +45,8 @@ pub async fn set(
     }
     let checkpoint = read_checkpoint(config).await?;
     let from = checkpoint.as_ref().map(|checkpoint| &checkpoint.position);
-    let (to, server) = find(config, &target, from).await?;
+    let (mut to, server) = find(config, &target, from).await?;
+    to.prepared = still_prepared(from, &to);
     let &PositionSetArgs { dry_run, yes, force, .. } = args;
     let order = Order { checkpoint, to, server, doubt: None, dry_run, yes, force };
     carry_out(config, order, async || Ok(()), output).await

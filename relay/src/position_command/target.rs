@@ -94,6 +94,7 @@ impl Target {
             gtid_set,
             in_progress: None,
             table_start: None,
+            prepared: Vec::new(),
         })
     }
 }

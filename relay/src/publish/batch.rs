@@ -126,6 +126,7 @@ pub(super) mod tests {
             gtid_set: None,
             in_progress: None,
             table_start: None,
+            prepared: Vec::new(),
         }
     }
 
@@ -153,6 +154,7 @@ pub(super) mod tests {
                 gtids: None,
                 in_progress: None,
                 table_start: None,
+                prepared: Vec::new(),
             },
             bytes,
             commit_timestamp_us: end,

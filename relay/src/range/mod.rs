@@ -76,6 +76,7 @@ impl Range {
             gtid_set: None,
             in_progress: None,
             table_start: None,
+            prepared: Vec::new(),
         }
     }
 }

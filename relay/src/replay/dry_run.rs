@@ -150,6 +150,7 @@ mod tests {
                 gtids: None,
                 in_progress: None,
                 table_start: None,
+                prepared: Vec::new(),
             },
             bytes: 0,
             commit_timestamp_us: position * 1_000_000,

@@ -161,6 +161,7 @@ mod tests {
                 gtids: None,
                 in_progress: None,
                 table_start: None,
+                prepared: Vec::new(),
             },
             bytes: 1_000,
             commit_timestamp_us: 5,

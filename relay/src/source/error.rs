@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc};
 use super::{
     DecodeError, EventFault, StreamError,
     binlog_files::BinlogFilesError,
-    event::{EventType, Xid},
+    event::EventType,
     hosts::NoHost,
     mysql::{ConnectionError, Refusal},
     preflight::Unfit,
@@ -101,6 +101,18 @@ pub enum SourceError {
          insert the rows anew, and start behind that place with {}", place.past()
     )]
     StatementFormat { table: Arc<str>, place: Box<Place> },
+    #[error(
+        "XA branch {xid} is committed at {place}, but its outbox rows are gone: the binlog that it was \
+         prepared in, at {begins_at}, was purged or reset. Insert the rows anew from their table, and go \
+         on with {}", place.past()
+    )]
+    BranchGone {
+        xid: String,
+        begins_at: Box<BinlogCoordinates>,
+        place: Box<Place>,
+        #[source]
+        error: Box<Self>,
+    },
     #[error(transparent)]
     Files(#[from] BinlogFilesError),
     #[error("the relay cannot start reading")]
@@ -142,16 +154,10 @@ pub enum TransactionFault {
     )]
     RolledBack { outbox_rows: u64 },
     #[error(
-        "XA transaction {xid} inserted into outbox table `{table}`: whether its rows are committed is \
-         decided by a later XA COMMIT, and holding them until then is not supported; write outbox \
-         rows in ordinary transactions, or with XA COMMIT … ONE PHASE"
+        "XA branch {xid} is committed here, but what the binlog has at {begins_at}, where it was prepared, \
+         is not that branch: its outbox rows cannot be read"
     )]
-    Xa { xid: String, table: Arc<str> },
-    #[error(
-        "XA transaction {xid} inserted more into outbox table `{table}` than limits.chunk_bytes_max \
-         allows to be held until its end; raise it, or write outbox rows in ordinary transactions"
-    )]
-    XaTooLarge { xid: String, table: Arc<str> },
+    BranchReplaced { xid: String, begins_at: BinlogCoordinates },
     #[error(
         "the transaction in progress has {found} outbox rows, of which {published} are said to be \
          published: this is not the transaction that the checkpoint means"
@@ -201,7 +207,7 @@ impl TransactionFault {
     /// Where the transaction is whole but cannot be published, and only a person can decide.
     fn way_past(&self, place: &Place) -> String {
         match self {
-            Self::Xa { .. } | Self::XaTooLarge { .. } | Self::RolledBack { .. } => {
+            Self::BranchReplaced { .. } | Self::RolledBack { .. } => {
                 format!("; {} leaves it out", place.past())
             }
             Self::CutShort { .. }
@@ -216,17 +222,12 @@ impl TransactionFault {
         }
     }
 
-    pub(super) fn xa(xid: &Xid, table: &Arc<str>) -> Self {
-        Self::Xa { xid: xid.to_string(), table: Arc::clone(table) }
-    }
-
     /// Whether it may lie in what was sent rather than in what was written.
     fn may_pass(&self) -> bool {
         match self {
             Self::CutShort { .. } | Self::Headless { .. } | Self::Unannounced { .. } => true,
             Self::RolledBack { .. }
-            | Self::Xa { .. }
-            | Self::XaTooLarge { .. }
+            | Self::BranchReplaced { .. }
             | Self::Shorter { .. }
             | Self::SecondInProgress { .. }
             | Self::Incident { .. }
@@ -259,6 +260,7 @@ impl SourceError {
             | Self::TableAlteredSince { .. }
             | Self::ColumnsUnnamed { .. }
             | Self::StatementFormat { .. }
+            | Self::BranchGone { .. }
             | Self::Files(_)
             | Self::Server(_)
             | Self::Unfit(_)
@@ -294,6 +296,7 @@ impl SourceError {
             | Self::TableAlteredSince { .. }
             | Self::ColumnsUnnamed { .. }
             | Self::StatementFormat { .. }
+            | Self::BranchGone { .. }
             | Self::Files(_)
             | Self::Server(_)
             | Self::Unfit(_)

@@ -93,6 +93,7 @@ pub(super) fn from_earliest(
         // What is not read of the tables yet is still there, and what is behind the position comes from
         // the binlog, as much of it as there is.
         table_start: position.table_start.clone(),
+        prepared: position.prepared.clone(),
     })
 }
 
@@ -151,6 +152,7 @@ mod tests {
             gtid_set: Some(set("1-20")),
             in_progress: None,
             table_start: None,
+            prepared: Vec::new(),
         }
     }
 

@@ -4,7 +4,7 @@
 //! - chunks leave in the order the source committed their transactions;
 //! - rows leave only when their transaction is known to be committed: MySQL writes a transaction to
 //!   the binlog at its commit, so its first event already proves it; what can still be rolled back
-//!   (XA, mixed engines) is held or refused;
+//!   (XA, mixed engines) is held or refused; a held XA branch is read again where it is committed;
 //! - a transaction that ends without its commit event is never passed over.
 //!
 //! Before this: nothing. After this: `record` for each row, `publish` for the chunks.

@@ -101,6 +101,7 @@ impl Probe {
             gtid_set: Some(GtidSet::default()),
             in_progress: None,
             table_start: None,
+            prepared: Vec::new(),
         };
         let mut stream = self.dump(&DumpStart::At(start.coordinates.clone())).await?;
         // No table is an outbox table: only transactions are looked for.

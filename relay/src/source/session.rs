@@ -1,5 +1,7 @@
 //! One connection, or one way through files: from where reading goes on to where it ends or is lost.
 
+mod recall;
+
 use std::{num::Wrapping, sync::Arc, time::Duration};
 
 use tokio::time::{Instant, MissedTickBehavior};
@@ -213,6 +215,9 @@ impl Session {
             if let Some(table) = assembler.handle(&event)? {
                 let columns = describer.describe(&table, || assembler.place()).await?;
                 assembler.describe(&columns)?;
+            }
+            if let Err(Closed) = recall::read(self, assembler, &mut describer, outlet).await? {
+                return Ok(Ended::NobodyListens);
             }
             if assembler.has_reached_end() {
                 return Ok(Ended::Complete);

@@ -44,6 +44,7 @@ fn chunk(traceparents: &[Option<&str>]) -> Chunk {
             file_begun: None,
             gtids: None,
             table_start: None,
+            prepared: Vec::new(),
             in_progress: None,
         },
         bytes: 0,

@@ -26,6 +26,8 @@ use serde::Deserialize;
 
 /// The newest format that is understood.
 const FORMAT_MAX: u32 = 1;
+/// Tells prepared XA branches besides. They are not in its GTIDs, and what is committed is out all the same.
+const FORMAT_OF_PREPARED: u32 = 3;
 /// Limit of one read; a broker that takes longer counts as away.
 const READ_MAX: Duration = Duration::from_secs(15);
 const POLL: Duration = Duration::from_millis(100);
@@ -229,7 +231,7 @@ impl RelayCheckpoint {
             |source| CheckpointError::Malformed { topic: topic(), kafka_offset, source };
         // The format is read alone: of a newer one nothing else can be relied on.
         let Versioned { version: format } = serde_json::from_slice(value).map_err(malformed)?;
-        if format > FORMAT_MAX {
+        if format > FORMAT_MAX && format != FORMAT_OF_PREPARED {
             return Err(CheckpointError::NewerFormat { topic: topic(), format });
         }
         serde_json::from_slice(value).map_err(malformed)

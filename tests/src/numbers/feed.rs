@@ -82,6 +82,7 @@ pub fn chunk(topic: &Arc<str>, start: u64, end: u64) -> Chunk {
             gtids: None,
             in_progress: None,
             table_start: None,
+            prepared: Vec::new(),
         },
         commit_timestamp_us: now_us(),
         transaction: None,
@@ -98,6 +99,7 @@ pub fn position(number: u64) -> Position {
         gtid_set: None,
         in_progress: None,
         table_start: None,
+        prepared: Vec::new(),
     }
 }
 

@@ -40,3 +40,4 @@ mod statements;
 mod stopping;
 mod table_start;
 mod transactions;
+mod xa;

@@ -39,6 +39,7 @@ fn position() -> impl Strategy<Value = Position> {
             gtid_set,
             in_progress,
             table_start,
+            prepared: Vec::new(),
         },
     )
 }
@@ -51,6 +52,7 @@ fn advance() -> impl Strategy<Value = Advance> {
         gtids: reached.gtid_set,
         in_progress: reached.in_progress,
         table_start: reached.table_start,
+        prepared: reached.prepared,
     })
 }
 

@@ -239,6 +239,8 @@ impl Resolver {
             gtid_set,
             in_progress: None,
             table_start: None,
+            // They have published a branch's rows at its `XA PREPARE`: its commit has none left.
+            prepared: Vec::new(),
         };
         Resolved { position, doubt: None }
     }

@@ -10,7 +10,7 @@ use super::{
         event::{EventType, GtidEvent, QueryEvent, Statement, XaPrepareEvent},
     },
     Assembler, statements,
-    transaction::Transaction,
+    transaction::{Branch, Transaction},
 };
 use crate::position::BinlogCoordinates;
 
@@ -66,7 +66,16 @@ impl Assembler {
                 let rolled_back = self.announced(event).roll_back_to(name);
                 rolled_back.map_err(|fault| self.fault(fault))?;
             }
-            Statement::XaEnd | Statement::XaFinish if has_begun => {}
+            Statement::XaEnd | Statement::XaCommit(_) | Statement::XaRollback(_) if has_begun => {}
+            Statement::XaCommit(xid) => {
+                self.announced(event);
+                self.commit_branch(xid)?;
+            }
+            Statement::XaRollback(xid) => {
+                let xid = String::from_utf8_lossy(xid).into_owned();
+                self.announced(event).branch = Some(Branch::Ended(xid));
+                self.finish()?;
+            }
             // SERVER: `create table … select` is DDL inside of BEGIN and XID (8.0.21).
             Statement::Other if has_begun => {
                 self.tables.forget_described();
@@ -77,7 +86,6 @@ impl Assembler {
             Statement::Savepoint(_)
             | Statement::RollbackTo(_)
             | Statement::XaEnd
-            | Statement::XaFinish
             | Statement::Other => {
                 // A statement outside of BEGIN is a transaction of its own.
                 self.tables.forget_described();
@@ -102,12 +110,7 @@ impl Assembler {
         self.begun(event_type)?;
         let prepare = XaPrepareEvent::parse(event.body);
         let prepare = prepare.map_err(|error| self.malformed(event_type, error))?;
-        if let Some(Transaction { last_outbox: Some(table), .. }) = &self.transaction
-            && !prepare.is_one_phase
-        {
-            return Err(self.fault(TransactionFault::xa(&prepare.xid, table)));
-        }
-        self.finish()
+        self.end_branch(&prepare)
     }
 
     /// The transaction has come to its end.

@@ -75,7 +75,7 @@ impl Assembler {
         }
         let before = transaction.rows();
         let read = rows::read(event, &mut self.tables, transaction, &mut self.emission);
-        self.counts.outbox_rows += transaction.rows() - before;
+        self.counts.outbox_rows += transaction.rows().saturating_sub(before);
         read.map_err(|fault| match fault {
             RowsFault::Decode { table, error } => {
                 SourceError::Rows { table, place: self.boxed_place(), error }

@@ -6,10 +6,10 @@ use uuid::Uuid;
 
 use super::{
     super::{Chunk, ChunkTransaction, error::TransactionFault},
-    transaction::Transaction,
+    transaction::{Branch, Transaction},
 };
 use crate::{
-    position::{Advance, BinlogCoordinates, Gtid, GtidSet, InProgress, Position},
+    position::{Advance, BinlogCoordinates, Gtid, GtidSet, InProgress, Position, PreparedBranch},
     record::OutboxRecord,
 };
 
@@ -54,6 +54,8 @@ pub(super) struct Emission {
     is_at_position: bool,
     /// A transaction that is partly out, and not yet read to its end.
     in_progress: Option<InProgress>,
+    /// XA branches with outbox rows that may still be committed.
+    prepared: Vec<PreparedBranch>,
     ready: VecDeque<Chunk>,
 }
 
@@ -75,6 +77,7 @@ impl Emission {
             has_moved: false,
             is_at_position: start.gtid_set.is_none(),
             in_progress: start.in_progress.clone(),
+            prepared: start.prepared.clone(),
             ready: VecDeque::new(),
         }
     }
@@ -197,8 +200,14 @@ impl Emission {
         } else {
             self.records.append(&mut transaction.records);
         }
-        if let (Some(gtids), Some(gtid)) = (&mut self.gtids, &transaction.gtid) {
-            gtids.insert(gtid);
+        match transaction.branch.take() {
+            // Its GTID stays out until the branch has ended: by GTIDs it is read again then.
+            Some(Branch::Prepared(xid)) => self.hold(xid, transaction.gtid),
+            Some(Branch::Ended(xid)) => {
+                self.release(&xid);
+                self.insert_gtid(transaction.gtid.as_ref());
+            }
+            None => self.insert_gtid(transaction.gtid.as_ref()),
         }
         self.tell(transaction.gtid, transaction.rows());
         self.commit_timestamp_us = transaction.commit_timestamp_us;
@@ -208,6 +217,35 @@ impl Emission {
             self.close();
         }
         Ok(())
+    }
+
+    /// Where the branch lies that has this XID.
+    pub(super) fn prepared(&self, xid: &str) -> Option<&PreparedBranch> {
+        self.prepared.iter().find(|branch| branch.xid == xid)
+    }
+
+    /// Where the transaction being read begins.
+    pub(super) fn boundary(&self) -> &BinlogCoordinates {
+        &self.boundary
+    }
+
+    /// The branch that was read just now, and begins at the boundary. It may have been read before.
+    fn hold(&mut self, xid: String, gtid: Option<Gtid>) {
+        self.prepared.retain(|branch| branch.xid != xid);
+        self.prepared.push(PreparedBranch { xid, gtid, begins_at: self.boundary.clone() });
+    }
+
+    /// The branch was committed or rolled back: nothing of it will be read again.
+    fn release(&mut self, xid: &str) {
+        let Some(at) = self.prepared.iter().position(|branch| branch.xid == xid) else { return };
+        let branch = self.prepared.remove(at);
+        self.insert_gtid(branch.gtid.as_ref());
+    }
+
+    fn insert_gtid(&mut self, gtid: Option<&Gtid>) {
+        if let (Some(gtids), Some(gtid)) = (&mut self.gtids, gtid) {
+            gtids.insert(gtid);
+        }
     }
 
     /// Notes whose the records are, `rows` of which were read so far. The boundary is still its begin.
@@ -247,6 +285,7 @@ impl Emission {
                 gtids: self.gtids.as_mut().map(std::mem::take),
                 in_progress: self.in_progress.clone(),
                 table_start: None,
+                prepared: self.prepared.clone(),
             },
             commit_timestamp_us: self.commit_timestamp_us,
             transaction: self.transaction.take(),

@@ -18,6 +18,7 @@
 //! Before this: `event_source`. After this: `reader`, which sends the chunks.
 
 mod boundaries;
+mod branches;
 mod contents;
 mod emission;
 mod faults;
@@ -29,8 +30,8 @@ mod transaction;
 
 use std::sync::Arc;
 
+use self::{branches::Recall, contents::Undescribed, emission::Emission, transaction::Transaction};
 pub(super) use self::{contents::TableName, emission::cost};
-use self::{contents::Undescribed, emission::Emission, transaction::Transaction};
 use super::{
     Bounds, Chunk, Interest, RawEvent, SourceError,
     error::{Place, TransactionFault},
@@ -56,6 +57,8 @@ pub(super) struct Assembler {
     transaction: Option<Transaction>,
     /// A table map whose columns are asked of the server.
     undescribed: Option<Undescribed>,
+    /// An XA branch that is read again, because the transaction being read commits it.
+    recall: Option<Recall>,
     counts: Counts,
 }
 
@@ -85,6 +88,7 @@ impl Assembler {
             bounds: Bounds::default(),
             transaction: None,
             undescribed: None,
+            recall: None,
             counts: Counts::default(),
         }
     }

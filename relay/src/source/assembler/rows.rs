@@ -87,6 +87,9 @@ fn insert(
     emission: &mut Emission,
 ) -> Result<(), RowsFault> {
     let Outbox { name, decoder, mapping, .. } = outbox;
+    if transaction.is_deferred {
+        return Ok(());
+    }
     let undecodable = |error| RowsFault::Decode { table: Arc::clone(name), error };
     let rows = RowsEvent::parse(event.header.event_type.0, event.body).map_err(undecodable)?;
     let mut cursor = rows.rows().map_err(undecodable)?;
@@ -108,9 +111,9 @@ fn insert(
         transaction.add(record, cost);
         if transaction.cost >= emission.cost_max() {
             // What a branch of an XA transaction wrote may still be rolled back.
-            if let Some(xid) = &transaction.xa {
-                let (xid, table) = (xid.clone(), Arc::clone(name));
-                return Err(TransactionFault::XaTooLarge { xid, table }.into());
+            if transaction.xa.is_some() {
+                transaction.defer();
+                break;
             }
             emission.emit_part(transaction)?;
         }

@@ -19,6 +19,10 @@ pub(super) struct Transaction {
     pub(super) is_passed_over: bool,
     /// The XID's text, if it is a branch of an XA transaction.
     pub(super) xa: Option<String>,
+    /// A branch whose rows are more than may be held: they are read again where it is committed.
+    pub(super) is_deferred: bool,
+    /// What its end means for a branch that is committed apart from its rows.
+    pub(super) branch: Option<Branch>,
     /// Read and not yet emitted.
     pub(super) records: Vec<OutboxRecord>,
     /// What `records` cost, see [`super::cost`].
@@ -33,6 +37,15 @@ pub(super) struct Transaction {
     /// `database.table` of an outbox table that it inserted into in statement format: those rows are not
     /// in the binlog.
     pub(super) statement_outbox: Option<Arc<str>>,
+}
+
+/// The XID of a branch, and what becomes of it with the transaction.
+#[derive(Debug)]
+pub(super) enum Branch {
+    /// It has outbox rows, and may be committed later.
+    Prepared(String),
+    /// Committed or rolled back.
+    Ended(String),
 }
 
 #[derive(Debug)]
@@ -53,6 +66,8 @@ impl Transaction {
             has_begun: false,
             is_passed_over: false,
             xa: None,
+            is_deferred: false,
+            branch: None,
             records: Vec::new(),
             cost: 0,
             rows: 0,
@@ -99,6 +114,15 @@ impl Transaction {
         self.rows_out = self.rows;
         self.cost = 0;
         std::mem::take(&mut self.records)
+    }
+
+    /// Forgets what was read: it is read again, or never.
+    pub(super) fn defer(&mut self) {
+        self.is_deferred = true;
+        self.records = Vec::new();
+        self.cost = 0;
+        self.rows = 0;
+        self.savepoints.clear();
     }
 
     pub(super) fn set_savepoint(&mut self, name: &[u8]) {

@@ -80,7 +80,8 @@ impl State {
             Statement::Savepoint(_)
             | Statement::RollbackTo(_)
             | Statement::XaEnd
-            | Statement::XaFinish
+            | Statement::XaCommit(_)
+            | Statement::XaRollback(_)
             | Statement::Other => None,
         }
     }

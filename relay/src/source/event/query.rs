@@ -23,8 +23,9 @@ pub enum Statement<'a> {
     /// With the XID as the server wrote it.
     XaStart(&'a [u8]),
     XaEnd,
-    /// `XA COMMIT` or `XA ROLLBACK` of a branch that was prepared before.
-    XaFinish,
+    /// Of a branch that was prepared before.
+    XaCommit(&'a [u8]),
+    XaRollback(&'a [u8]),
     /// DDL, account statements, or a change in statement format; see [`QueryEvent::insert_target`].
     Other,
 }
@@ -83,8 +84,11 @@ impl<'a> QueryEvent<'a> {
         if xa.starts_with(b"END ") {
             return Statement::XaEnd;
         }
-        if xa.starts_with(b"COMMIT ") || xa.starts_with(b"ROLLBACK ") {
-            return Statement::XaFinish;
+        if let Some(xid) = xa.strip_prefix(b"COMMIT ") {
+            return Statement::XaCommit(xid);
+        }
+        if let Some(xid) = xa.strip_prefix(b"ROLLBACK ") {
+            return Statement::XaRollback(xid);
         }
         Statement::Other
     }
@@ -124,8 +128,8 @@ mod tests {
     #[case("ROLLBACK TO SAVEPOINT `a`", Statement::RollbackTo(b"`a`"))]
     #[case("XA START X'61',X'',1", Statement::XaStart(b"X'61',X'',1"))]
     #[case("XA END X'61',X'',1", Statement::XaEnd)]
-    #[case("XA COMMIT X'61',X'',1", Statement::XaFinish)]
-    #[case("XA ROLLBACK X'61',X'',1", Statement::XaFinish)]
+    #[case("XA COMMIT X'61',X'',1", Statement::XaCommit(b"X'61',X'',1"))]
+    #[case("XA ROLLBACK X'61',X'',1", Statement::XaRollback(b"X'61',X'',1"))]
     #[case("create table `begin` (a int)", Statement::Other)]
     #[case("BEGINNING", Statement::Other)]
     #[case("", Statement::Other)]

@@ -77,6 +77,7 @@ fn first_start(policy: &StartPolicy, server: &ServerFacts) -> Result<Position, S
         gtid_set,
         in_progress: None,
         table_start: (*policy == StartPolicy::Table).then(TableStart::default),
+        prepared: Vec::new(),
     })
 }
 
@@ -161,6 +162,7 @@ mod tests {
             gtid_set: gtids.map(|numbers| format!("{HERE}:{numbers}").parse().unwrap()),
             in_progress: None,
             table_start: None,
+            prepared: Vec::new(),
         }
     }
 

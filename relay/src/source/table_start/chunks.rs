@@ -89,6 +89,7 @@ impl Chunks {
                 gtids: self.begun.gtid_set.as_ref().map(|_| GtidSet::default()),
                 in_progress: None,
                 table_start,
+                prepared: self.begun.prepared.clone(),
             },
             commit_timestamp_us: self.read_as_of_us,
             transaction: None,

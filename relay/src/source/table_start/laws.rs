@@ -159,6 +159,7 @@ proptest! {
             gtid_set: None,
             in_progress: None,
             table_start: Some(TableStart::default()),
+            prepared: Vec::new(),
         };
         let mut published = Vec::new();
         let mut now = begun.len();

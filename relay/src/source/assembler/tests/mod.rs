@@ -1,5 +1,6 @@
 //! The assembler on binlogs made by hand.
 
+mod branches;
 mod positions;
 pub(in crate::source) mod resume_laws;
 pub(in crate::source) mod script;

@@ -79,6 +79,7 @@ impl Log {
             gtid_set: self.with_gtids.then(Default::default),
             in_progress: None,
             table_start: None,
+            prepared: Vec::new(),
         }
     }
 

@@ -197,34 +197,6 @@ fn server_without_gtid_events_is_read_too() {
     assert_eq!(ids(&chunks(&log, UNLIMITED)), [[1], [2]]);
 }
 
-#[test]
-fn xa_branch_with_outbox_rows_halts_unless_it_is_committed_in_one_phase() {
-    let branch = |is_one_phase, table_id| {
-        let mut log = Log::new(true);
-        log.gtid()
-            .query("XA START X'67',X'',1")
-            .insert(table_id, &[(1, 10)])
-            .query("XA END X'67',X'',1")
-            .xa_prepare(is_one_phase);
-        log
-    };
-
-    assert_eq!(ids(&chunks(&branch(true, OUTBOX), UNLIMITED)), [[1]]);
-    assert_eq!(chunks(&branch(false, OTHER), UNLIMITED)[0].records.len(), 0);
-    assert_eq!(
-        fault(&branch(false, OUTBOX), UNLIMITED),
-        TransactionFault::Xa { xid: "X'67',X'',1".to_owned(), table: "shop.outbox".into() }
-    );
-}
-
-#[test]
-fn xa_branch_is_never_emitted_in_parts() {
-    let mut log = Log::new(true);
-    log.gtid().query("XA START X'67',X'',1").insert(OUTBOX, &small(0..10));
-
-    assert!(matches!(fault(&log, 1000), TransactionFault::XaTooLarge { .. }));
-}
-
 /// Writes what follows the open transaction.
 type Follow = fn(&mut Log);
 

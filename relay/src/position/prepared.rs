@@ -1,0 +1,19 @@
+//! XA branches that are prepared and neither committed nor rolled back.
+
+use serde::{Deserialize, Serialize};
+
+use super::{BinlogCoordinates, Gtid};
+
+/// A branch with outbox rows whose end lies behind the position. Only where it lies is kept: its rows are
+/// read there once it is committed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PreparedBranch {
+    /// As the server writes it: `X'67',X'62',1`.
+    pub xid: String,
+    /// Of its `XA PREPARE`. As long as the branch is prepared it is not among the GTIDs that are out, so
+    /// that a server which is asked by GTIDs sends the branch again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gtid: Option<Gtid>,
+    /// Where its transaction begins in the binlog.
+    pub begins_at: BinlogCoordinates,
+}

@@ -1,0 +1,177 @@
+//! XA branches: when their rows leave, and what of them the position keeps.
+
+use super::{
+    UNLIMITED, assembler, ids,
+    script::{Log, OTHER, OUTBOX},
+    small,
+};
+use crate::source::{Chunk, SourceError, TransactionFault};
+
+const XID: &str = "X'67',X'',1";
+
+/// A branch of `g`, up to its `XA PREPARE` or one-phase commit.
+fn branch(log: &mut Log, is_one_phase: bool, table_id: u64, rows: &[(u64, usize)]) {
+    log.gtid().query(&format!("XA START {XID}")).insert(table_id, rows);
+    log.query(&format!("XA END {XID}")).xa_prepare(is_one_phase);
+}
+
+fn end(log: &mut Log, verb: &str) {
+    log.ddl(&format!("XA {verb} {XID}"));
+}
+
+/// Reads the log from `start` on, and branches again where they are asked for.
+fn read(
+    log: &Log,
+    start: &crate::position::Position,
+    cost_max: usize,
+) -> Result<Vec<Chunk>, SourceError> {
+    let mut assembler = assembler(start, cost_max);
+    let mut chunks = Vec::new();
+    for event in log.serve(start) {
+        assembler.handle(&event.event())?;
+        if let Some(recall) = assembler.recall() {
+            let at = crate::position::Position {
+                coordinates: recall.begins_at.clone(),
+                gtid_set: None,
+                ..start.clone()
+            };
+            for event in log.serve(&at) {
+                if assembler.recall().is_some() {
+                    assembler.handle_recalled(&event.event())?;
+                }
+            }
+            assert_eq!(assembler.recall(), None, "the branch was read to its end");
+        }
+        assembler.close_position();
+        chunks.extend(std::iter::from_fn(|| assembler.take_ready()));
+    }
+    Ok(chunks)
+}
+
+fn rows(chunks: &[Chunk]) -> Vec<u64> {
+    ids(chunks).concat()
+}
+
+#[test]
+fn rows_of_a_branch_leave_where_it_is_committed() {
+    for with_gtids in [true, false] {
+        let mut log = Log::new(with_gtids);
+        branch(&mut log, false, OUTBOX, &[(1, 10), (2, 10)]);
+        log.transaction(&[(OUTBOX, &[(3, 10)])]);
+        end(&mut log, "COMMIT");
+        log.transaction(&[(OUTBOX, &[(4, 10)])]);
+
+        let chunks = read(&log, &log.start(), UNLIMITED).unwrap();
+
+        assert_eq!(rows(&chunks), [3, 1, 2, 4]);
+        assert!(chunks.last().unwrap().advance.prepared.is_empty());
+    }
+}
+
+#[test]
+fn rows_of_a_branch_that_is_rolled_back_never_leave() {
+    let mut log = Log::new(true);
+    branch(&mut log, false, OUTBOX, &[(1, 10)]);
+    end(&mut log, "ROLLBACK");
+    log.transaction(&[(OUTBOX, &[(2, 10)])]);
+
+    let chunks = read(&log, &log.start(), UNLIMITED).unwrap();
+
+    assert_eq!(rows(&chunks), [2]);
+    assert!(chunks.last().unwrap().advance.prepared.is_empty());
+}
+
+#[test]
+fn branch_of_other_tables_and_one_that_was_never_seen_are_nothing_to_hold() {
+    let mut log = Log::new(true);
+    end(&mut log, "COMMIT");
+    branch(&mut log, false, OTHER, &[(1, 10)]);
+
+    let chunks = read(&log, &log.start(), UNLIMITED).unwrap();
+
+    assert!(chunks.iter().all(|chunk| chunk.records.is_empty()));
+    assert!(chunks.last().unwrap().advance.prepared.is_empty());
+}
+
+#[test]
+fn one_phase_commit_is_a_commit_whatever_its_size() {
+    for cost_max in [UNLIMITED, 1000] {
+        let mut log = Log::new(true);
+        branch(&mut log, true, OUTBOX, &small(0..10));
+
+        let chunks = read(&log, &log.start(), cost_max).unwrap();
+
+        assert_eq!(rows(&chunks), (0..10).collect::<Vec<_>>());
+    }
+}
+
+/// After every chunk a relay may be killed: another one goes on from there.
+#[test]
+fn branches_are_committed_whole_and_once_wherever_reading_goes_on() {
+    for (with_gtids, cost_max) in
+        [(true, UNLIMITED), (false, UNLIMITED), (true, 1000), (false, 1000)]
+    {
+        let mut log = Log::new(with_gtids);
+        log.transaction(&[(OUTBOX, &[(100, 10)])]);
+        branch(&mut log, false, OUTBOX, &small(0..10));
+        log.rotate();
+        log.transaction(&[(OUTBOX, &[(101, 10)])]);
+        end(&mut log, "COMMIT");
+        log.transaction(&[(OUTBOX, &[(102, 10)])]);
+        let all = read(&log, &log.start(), cost_max).unwrap();
+        let expected = rows(&all);
+        assert_eq!(expected.len(), 13);
+
+        for killed in 0..all.len() {
+            let (out, _) = all.split_at(killed);
+            let mut position = log.start();
+            for chunk in out {
+                position.apply(&chunk.advance);
+            }
+            let rest = read(&log, &position, cost_max).unwrap();
+            assert_eq!([rows(out), rows(&rest)].concat(), expected, "behind chunk {killed}");
+        }
+    }
+}
+
+#[test]
+fn gtid_of_a_branch_stays_out_until_it_has_ended() {
+    let mut log = Log::new(true);
+    branch(&mut log, false, OUTBOX, &[(1, 10)]);
+    log.transaction(&[(OUTBOX, &[(2, 10)])]);
+    let mut position = log.start();
+    for chunk in read(&log, &log.start(), UNLIMITED).unwrap() {
+        position.apply(&chunk.advance);
+    }
+    let gtid = position.prepared[0].gtid.unwrap();
+
+    assert!(!position.gtid_set.as_ref().unwrap().contains(&gtid));
+    assert_eq!(position.gtid_set.as_ref().unwrap().count(), 1);
+
+    end(&mut log, "COMMIT");
+    for chunk in read(&log, &position.clone(), UNLIMITED).unwrap() {
+        position.apply(&chunk.advance);
+    }
+    assert_eq!(position.gtid_set.unwrap().count(), 3);
+}
+
+#[test]
+fn another_branch_in_its_place_halts() {
+    let mut log = Log::new(false);
+    branch(&mut log, false, OUTBOX, &[(1, 10)]);
+    end(&mut log, "COMMIT");
+    let mut start = log.start();
+    start.prepared = vec![crate::position::PreparedBranch {
+        xid: XID.replace("67", "68"),
+        gtid: None,
+        begins_at: start.coordinates.clone(),
+    }];
+    log.ddl("XA COMMIT X'68',X'',1");
+
+    let error = read(&log, &start, UNLIMITED).unwrap_err();
+
+    assert!(matches!(
+        error,
+        SourceError::Transaction { fault: TransactionFault::BranchReplaced { .. }, .. }
+    ));
+}

@@ -1,0 +1,95 @@
+//! XA branches: their rows are published where they are committed, and never where they are not.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use rowpost_tests::{Setup, needs, tier::Tier};
+
+use crate::{
+    case::{Case, Session},
+    stack::LONG,
+};
+
+/// Prepares a branch of so many rows in a session that ends then. Answers their ids.
+async fn prepare(
+    case: &Case<'_>,
+    ids: &mut Session,
+    xid: &str,
+    rows: usize,
+) -> Result<Vec<String>> {
+    let kind = &case.database;
+    let mut branch = case.session().await?;
+    branch.run(format!("xa start '{kind}', '{xid}'")).await?;
+    let ids: Vec<String> = (0..rows).map(|_| ids.id()).collect();
+    for some in ids.chunks(1000) {
+        let values: Vec<String> =
+            some.iter().map(|id| format!("('{id}', '{kind}', 'k', 't', '1')")).collect();
+        let columns = "outbox (id, aggregatetype, aggregateid, type, payload)";
+        branch.run(format!("insert into {columns} values {}", values.join(", "))).await?;
+    }
+    let end = format!("xa end '{kind}', '{xid}'");
+    branch.run_all(&[&end, &format!("xa prepare '{kind}', '{xid}'")]).await?;
+    Ok(ids)
+}
+
+/// In another session than prepared it; a server may take a while to let go of that one.
+async fn end(case: &Case<'_>, session: &mut Session, verb: &str, xid: &str) {
+    let statement = format!("xa {verb} '{}', '{xid}'", case.database);
+    for _ in 0..100 {
+        if session.run(&statement).await.is_ok() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    panic!("the branch is not ended: {statement}");
+}
+
+async fn branches_are_published_where_they_are_committed(setup: Setup) -> Result<()> {
+    let case = Case::shared(setup, "xa").await?;
+    let mut config = case.config()?;
+    // So that the large branch leaves in parts.
+    config.set_text("limits.chunk_bytes_max", "1MiB");
+    let mut relay = case.relay_with(config).await?;
+    let mut session = case.session().await?;
+
+    let first = prepare(&case, &mut session, "first", 2).await?;
+    session.insert(1).await?;
+    let second = prepare(&case, &mut session, "second", 3).await?;
+    prepare(&case, &mut session, "in vain", 4).await?;
+    let large = prepare(&case, &mut session, "large", 20_000).await?;
+    session.insert(1).await?;
+    // What lies before the kill is read and its checkpoint written: nothing of it comes again.
+    case.records(session.ids.len()).await?;
+    relay.kill9()?;
+    case.mysql.exec("flush binary logs").await?;
+    end(&case, &mut session, "commit", "second").await;
+    session.ids.extend(second);
+    session.insert(1).await?;
+    relay.start_again()?;
+    relay.wait_ready(LONG).await;
+    end(&case, &mut session, "rollback", "in vain").await;
+    end(&case, &mut session, "commit", "large").await;
+    session.ids.extend(large);
+    end(&case, &mut session, "commit", "first").await;
+    session.ids.extend(first);
+    // Nothing is prepared any more, so one phase is the only way left.
+    let xid = format!("'{}', 'one phase'", case.database);
+    session.run(format!("xa start {xid}")).await?;
+    session.insert(2).await?;
+    session.run_all(&[&format!("xa end {xid}"), &format!("xa commit {xid} one phase")]).await?;
+
+    case.expect(&mut session).await?;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn branches_are_published_where_they_are_committed_on_the_current_server() -> Result<()> {
+    needs!(Setup::Current.tier());
+    branches_are_published_where_they_are_committed(Setup::Current).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn branches_are_published_where_they_are_committed_on_the_reference_server() -> Result<()> {
+    needs!(Setup::Reference.tier());
+    branches_are_published_where_they_are_committed(Setup::Reference).await
+}
