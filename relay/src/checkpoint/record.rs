@@ -150,7 +150,7 @@ mod tests {
     use super::*;
     use crate::{
         checkpoint::Role,
-        position::{BinlogCoordinates, InProgress, KeyPart, LastRow, TableStart},
+        position::{BinlogCoordinates, InProgress, KeyPart, LastRow, PreparedBranch, TableStart},
     };
 
     fn origin() -> RecordOrigin {
@@ -238,6 +238,25 @@ mod tests {
         checkpoint.position.table_start = None;
         let written = String::from_utf8(checkpoint.encode(None).unwrap()).unwrap();
         assert!(written.starts_with(r#"{"version":1,"#), "the finished start is forgotten");
+    }
+
+    #[test]
+    fn prepared_branch_is_of_a_format_that_older_relays_refuse() {
+        let mut position = position(3, 1_234, None);
+        position.prepared = vec![PreparedBranch {
+            xid: "X'67',X'',1".to_owned(),
+            gtid: None,
+            begins_at: "bin-log.000002:700".parse().unwrap(),
+        }];
+        let mut checkpoint = Checkpoint::new(1, position, Writer::here());
+
+        let written = String::from_utf8(checkpoint.encode(None).unwrap()).unwrap();
+        assert!(written.starts_with(r#"{"version":3,"#), "{written}");
+        assert_eq!(Checkpoint::decode(written.as_bytes(), &origin()).unwrap(), checkpoint);
+
+        checkpoint.position.prepared.clear();
+        let written = String::from_utf8(checkpoint.encode(None).unwrap()).unwrap();
+        assert!(written.starts_with(r#"{"version":1,"#), "the branch that has ended is forgotten");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use rowpost_tests::{Setup, needs, tier::Tier};
+use rowpost_tests::{Setup, needs};
 
 use crate::{
     case::{Case, Session},
