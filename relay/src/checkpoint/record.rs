@@ -246,7 +246,9 @@ mod tests {
         position.prepared = vec![PreparedBranch {
             xid: "X'67',X'',1".to_owned(),
             gtid: None,
+            server_uuid: uuid::Uuid::max(),
             begins_at: "bin-log.000002:700".parse().unwrap(),
+            prepared_at: jiff::Timestamp::UNIX_EPOCH,
         }];
         let mut checkpoint = Checkpoint::new(1, position, Writer::here());
 

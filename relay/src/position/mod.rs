@@ -91,6 +91,21 @@ pub struct Advance {
 }
 
 impl Position {
+    /// The GTIDs that the server need not send: of what is out, and of branches whose place on it is known.
+    /// Asked for a branch of long ago it would look through all of its files since then. `purged` ones it
+    /// cannot send; whether they are missed is known once their branches are committed.
+    pub fn unneeded(&self, server_uuid: Uuid, purged: &GtidSet) -> Option<GtidSet> {
+        let mut set = self.gtid_set.clone()?;
+        for branch in &self.prepared {
+            if let Some(gtid) = &branch.gtid
+                && (branch.server_uuid == server_uuid || purged.contains(gtid))
+            {
+                set.insert(gtid);
+            }
+        }
+        Some(set)
+    }
+
     /// Moves over what `advance` covers. A server without GTIDs leaves the set as it is: it says
     /// nothing about what other servers wrote.
     pub fn apply(&mut self, advance: &Advance) {

@@ -1,6 +1,8 @@
 //! XA branches that are prepared and neither committed nor rolled back.
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use super::{BinlogCoordinates, Gtid};
 
@@ -11,9 +13,13 @@ pub struct PreparedBranch {
     /// As the server writes it: `X'67',X'62',1`.
     pub xid: String,
     /// Of its `XA PREPARE`. As long as the branch is prepared it is not among the GTIDs that are out, so
-    /// that a server which is asked by GTIDs sends the branch again.
+    /// that another server, where it lies elsewhere, sends it again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gtid: Option<Gtid>,
+    /// Whose files `begins_at` names.
+    pub server_uuid: Uuid,
     /// Where its transaction begins in the binlog.
     pub begins_at: BinlogCoordinates,
+    /// When it was, as the server that it was prepared on says.
+    pub prepared_at: Timestamp,
 }

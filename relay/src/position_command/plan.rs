@@ -174,7 +174,9 @@ mod tests {
         old.prepared = vec![PreparedBranch {
             xid: "X'67',X'',1".to_owned(),
             gtid: None,
+            server_uuid: uuid::Uuid::max(),
             begins_at: "b.000002:90".parse().unwrap(),
+            prepared_at: jiff::Timestamp::UNIX_EPOCH,
         }];
         let kept = |to: &str| still_prepared(Some(&old), &position(to, None)).len();
 

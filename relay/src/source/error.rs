@@ -110,8 +110,9 @@ pub enum SourceError {
         xid: String,
         begins_at: Box<BinlogCoordinates>,
         place: Box<Place>,
+        /// `None`: its place on this server was never known.
         #[source]
-        error: Box<Self>,
+        error: Option<Box<Self>>,
     },
     #[error(transparent)]
     Files(#[from] BinlogFilesError),

@@ -122,7 +122,7 @@ impl Session {
         if !by_gtids {
             assembler.by_coordinates(position.gtid_set.clone());
         }
-        let from = dump_start(&position, by_gtids);
+        let from = dump_start(&position, by_gtids.then_some(&server));
         if let DumpStart::At(begin) = &from
             && *begin != position.coordinates
         {
@@ -258,20 +258,25 @@ pub(super) fn on_server(position: Position, server: &ServerFacts) -> Position {
     }
 }
 
-/// By GTIDs where every transaction has one, else by coordinates.
-pub(super) fn dump_start(position: &Position, by_gtids: bool) -> DumpStart {
-    match &position.gtid_set {
-        Some(set) if by_gtids => DumpStart::After(set.clone()),
-        // SERVER: the dump command has 32 bits for the position. A file is larger than that only if
-        // it ends in a giant transaction; it is read from its start, up to the position.
-        _ if u32::try_from(position.coordinates.position).is_err() => {
-            DumpStart::At(BinlogCoordinates {
-                position: BinlogCoordinates::FIRST_EVENT,
-                ..position.coordinates.clone()
-            })
-        }
-        _ => DumpStart::At(position.coordinates.clone()),
+/// By GTIDs of a server where every transaction has one, else by coordinates.
+pub(super) fn dump_start(position: &Position, by_gtids_of: Option<&ServerFacts>) -> DumpStart {
+    let by_gtids = by_gtids_of.and_then(|server| {
+        position.unneeded(server.server_uuid, &server.gtids.as_ref()?.purged)
+    });
+    match by_gtids {
+        Some(unneeded) => DumpStart::After(unneeded),
+        None => DumpStart::At(reachable(&position.coordinates)),
     }
+}
+
+/// SERVER: the dump command has 32 bits for the position. A file is larger than that only if it ends in a
+/// giant transaction; it is read from its start, up to the position.
+pub(super) fn reachable(at: &BinlogCoordinates) -> BinlogCoordinates {
+    let position = match u32::try_from(at.position) {
+        Ok(_) => at.position,
+        Err(_) => BinlogCoordinates::FIRST_EVENT,
+    };
+    BinlogCoordinates { position, ..at.clone() }
 }
 
 /// Why there is no next event. Files end, and that is well between two transactions.

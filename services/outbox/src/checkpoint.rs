@@ -22,11 +22,13 @@ use rdkafka::{
     error::KafkaError,
     types::RDKafkaErrorCode,
 };
-use serde::Deserialize;
+use serde::{Deserialize, de::IgnoredAny};
 
 /// The newest format that is understood.
 const FORMAT_MAX: u32 = 1;
-/// Tells prepared XA branches besides. They are not in its GTIDs, and what is committed is out all the same.
+/// Of a start from the outbox tables: what is in them may not be out.
+const FORMAT_OF_TABLE_START: u32 = 2;
+/// Tells prepared XA branches besides.
 const FORMAT_OF_PREPARED: u32 = 3;
 /// Limit of one read; a broker that takes longer counts as away.
 const READ_MAX: Duration = Duration::from_secs(15);
@@ -117,6 +119,38 @@ impl PartialOrd for Coordinates {
 #[derive(Deserialize)]
 struct Versioned {
     version: u32,
+}
+
+/// What format 3 says besides.
+#[derive(Deserialize)]
+struct Prepared {
+    position: PreparedPosition,
+}
+
+#[derive(Deserialize)]
+struct PreparedPosition {
+    #[serde(default)]
+    prepared: Vec<Branch>,
+    table_start: Option<IgnoredAny>,
+}
+
+#[derive(Deserialize)]
+struct Branch {
+    gtid: Option<String>,
+}
+
+impl Position {
+    /// Nobody can see the rows of a prepared branch. Its `XA COMMIT` is a transaction of its own, so what
+    /// is prepared counts as out.
+    fn add(&mut self, prepared: Vec<Branch>) {
+        let Some(set) = &mut self.gtid_set else { return };
+        for gtid in prepared.into_iter().filter_map(|branch| branch.gtid) {
+            if !set.is_empty() {
+                set.push(',');
+            }
+            set.push_str(&gtid);
+        }
+    }
 }
 
 /// Reads the checkpoints of one relay source. Clones share a client.
@@ -234,7 +268,16 @@ impl RelayCheckpoint {
         if format > FORMAT_MAX && format != FORMAT_OF_PREPARED {
             return Err(CheckpointError::NewerFormat { topic: topic(), format });
         }
-        serde_json::from_slice(value).map_err(malformed)
+        let mut checkpoint: Checkpoint = serde_json::from_slice(value).map_err(malformed)?;
+        if format == FORMAT_OF_PREPARED {
+            let Prepared { position } = serde_json::from_slice(value).map_err(malformed)?;
+            if position.table_start.is_some() {
+                let format = FORMAT_OF_TABLE_START;
+                return Err(CheckpointError::NewerFormat { topic: topic(), format });
+            }
+            checkpoint.position.add(position.prepared);
+        }
+        Ok(checkpoint)
     }
 
     fn error(&self, source: KafkaError) -> CheckpointError {
@@ -281,6 +324,23 @@ mod tests {
         let coordinates = at("bin-log.000003", 1_234);
         let position = Position { server_uuid: "u".to_owned(), coordinates, gtid_set: None };
         assert_eq!(checkpoint, Checkpoint { sequence: 42, position });
+    }
+
+    /// Otherwise nothing would be pruned for as long as a branch stays prepared.
+    #[test]
+    fn prepared_branches_count_as_out_but_not_in_a_start_from_the_tables() {
+        let decode = |more: &str| {
+            let value = format!(
+                r#"{{"version":3,"sequence":42,"position":{{"server_uuid":"u","coordinates":
+                {{"file":"b.000003","position":4}},"gtid_set":"u:1-4:6","prepared":
+                [{{"xid":"X'67',X'',1","gtid":"u:5"}}]{more}}}}}"#
+            );
+            topic().decode(value.as_bytes(), 7)
+        };
+
+        assert_eq!(decode("").unwrap().position.gtid_set.as_deref(), Some("u:1-4:6,u:5"));
+        let error = decode(r#","table_start":{"rows":1}"#).unwrap_err().to_string();
+        assert!(error.contains("format 2"), "{error}");
     }
 
     #[test]

@@ -51,6 +51,8 @@ impl Assembler {
                 let transaction = self.announced(event);
                 transaction.has_begun = true;
                 transaction.xa = Some(xid);
+                self.kept.begin();
+                self.kept.add(event);
             }
             Statement::Commit => {
                 self.announced(event);
@@ -73,6 +75,9 @@ impl Assembler {
             }
             Statement::XaRollback(xid) => {
                 let xid = String::from_utf8_lossy(xid).into_owned();
+                if let Some(branch) = self.emission.prepared(&xid) {
+                    self.kept.forget(&branch.begins_at);
+                }
                 self.announced(event).branch = Some(Branch::Ended(xid));
                 self.finish()?;
             }

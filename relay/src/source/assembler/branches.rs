@@ -1,12 +1,15 @@
 //! XA branches: held where they are prepared, read again where they are committed.
 //!
 //! Promises:
-//! - of a prepared branch only its place is held, whatever its size;
+//! - of a prepared branch only its place is held, whatever its size, and of small ones that were prepared
+//!   lately their events, within limits;
 //! - its rows become those of the transaction that commits it, and leave in its place, in parts where
 //!   they are many.
 //!
 //! Before this: `boundaries`, which meets `XA PREPARE`, `XA COMMIT` and `XA ROLLBACK`. After this:
 //! `session`, which reads the branch again.
+
+use uuid::Uuid;
 
 use super::{
     super::{
@@ -14,7 +17,7 @@ use super::{
         error::TransactionFault,
         event::{EventType, QueryEvent, Statement, XaPrepareEvent},
     },
-    Assembler, TableName,
+    Assembler, KeptEvent, TableName,
     transaction::Branch,
 };
 use crate::position::BinlogCoordinates;
@@ -34,6 +37,21 @@ impl Assembler {
         self.recall.as_ref()
     }
 
+    /// Whether events belong to a branch, of which what may matter is read.
+    pub(super) fn is_in_branch(&self) -> bool {
+        self.transaction.as_ref().is_some_and(|open| open.xa.is_some() && !open.is_passed_over)
+    }
+
+    /// The events of the branch to be recalled, if it is one of those that are kept.
+    pub(in crate::source) fn take_kept(&mut self) -> Option<Vec<KeptEvent>> {
+        self.kept.take(&self.recall.as_ref()?.begins_at)
+    }
+
+    /// Whose binlog is read.
+    pub(in crate::source) fn server_uuid(&self) -> Uuid {
+        self.emission.server_uuid()
+    }
+
     /// `XA COMMIT`. The transaction that was announced takes the rows of the branch.
     pub(super) fn commit_branch(&mut self, xid: &[u8]) -> Result<(), SourceError> {
         let xid = String::from_utf8_lossy(xid).into_owned();
@@ -43,6 +61,13 @@ impl Assembler {
         };
         transaction.branch = Some(Branch::Ended(xid));
         match branch {
+            // By GTIDs another server sends it before its commit, unless it has purged it.
+            Some(branch)
+                if !transaction.is_passed_over
+                    && branch.server_uuid != self.emission.server_uuid() =>
+            {
+                Err(self.gone(branch.xid, branch.begins_at, None))
+            }
             Some(branch) if !transaction.is_passed_over => {
                 transaction.has_begun = true;
                 let (xid, begins_at) = (branch.xid, branch.begins_at);
@@ -63,6 +88,7 @@ impl Assembler {
         if !prepare.is_one_phase && has_outbox_rows {
             transaction.defer();
             transaction.branch = Some(Branch::Prepared(prepare.xid.to_string()));
+            self.kept.prepare(self.emission.boundary().clone());
             return self.finish();
         }
         if !transaction.is_passed_over {
@@ -155,6 +181,17 @@ impl Assembler {
             .as_ref()
             .is_some_and(|recall| recall.has_begun && xid.is_none_or(|xid| recall.xid == xid));
         if is_it { Ok(()) } else { Err(self.replaced()) }
+    }
+
+    /// Without its rows the commit cannot be published.
+    pub(in crate::source) fn gone(
+        &self,
+        xid: String,
+        begins_at: BinlogCoordinates,
+        error: Option<SourceError>,
+    ) -> SourceError {
+        let (place, begins_at) = (self.boxed_place(), Box::new(begins_at));
+        SourceError::BranchGone { xid, begins_at, place, error: error.map(Box::new) }
     }
 
     fn replaced(&self) -> SourceError {

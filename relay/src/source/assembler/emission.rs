@@ -202,7 +202,7 @@ impl Emission {
         }
         match transaction.branch.take() {
             // Its GTID stays out until the branch has ended: by GTIDs it is read again then.
-            Some(Branch::Prepared(xid)) => self.hold(xid, transaction.gtid),
+            Some(Branch::Prepared(xid)) => self.hold(xid, &transaction),
             Some(Branch::Ended(xid)) => {
                 self.release(&xid);
                 self.insert_gtid(transaction.gtid.as_ref());
@@ -229,10 +229,25 @@ impl Emission {
         &self.boundary
     }
 
-    /// The branch that was read just now, and begins at the boundary. It may have been read before.
-    fn hold(&mut self, xid: String, gtid: Option<Gtid>) {
+    /// Whose binlog is read.
+    pub(super) fn server_uuid(&self) -> Uuid {
+        self.server_uuid
+    }
+
+    /// The branch that was read just now, and begins at the boundary. It may have been read before; another
+    /// one of its XID has ended, though that is not in the binlog: a server that died may lose a branch.
+    fn hold(&mut self, xid: String, transaction: &Transaction) {
+        if self.prepared(&xid).is_some_and(|known| known.gtid != transaction.gtid) {
+            self.release(&xid);
+        }
         self.prepared.retain(|branch| branch.xid != xid);
-        self.prepared.push(PreparedBranch { xid, gtid, begins_at: self.boundary.clone() });
+        self.prepared.push(PreparedBranch {
+            xid,
+            gtid: transaction.gtid,
+            server_uuid: self.server_uuid,
+            begins_at: self.boundary.clone(),
+            prepared_at: transaction.committed_at(),
+        });
     }
 
     /// The branch was committed or rolled back: nothing of it will be read again.

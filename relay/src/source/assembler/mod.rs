@@ -22,6 +22,7 @@ mod branches;
 mod contents;
 mod emission;
 mod faults;
+mod kept;
 mod rows;
 mod statements;
 #[cfg(test)]
@@ -30,8 +31,8 @@ mod transaction;
 
 use std::sync::Arc;
 
-use self::{branches::Recall, contents::Undescribed, emission::Emission, transaction::Transaction};
-pub(super) use self::{contents::TableName, emission::cost};
+use self::{branches::Recall, contents::Undescribed, emission::Emission, kept::Kept, transaction::Transaction};
+pub(super) use self::{contents::TableName, emission::cost, kept::KeptEvent};
 use super::{
     Bounds, Chunk, Interest, RawEvent, SourceError,
     error::{Place, TransactionFault},
@@ -59,6 +60,7 @@ pub(super) struct Assembler {
     undescribed: Option<Undescribed>,
     /// An XA branch that is read again, because the transaction being read commits it.
     recall: Option<Recall>,
+    kept: Kept,
     counts: Counts,
 }
 
@@ -89,6 +91,7 @@ impl Assembler {
             transaction: None,
             undescribed: None,
             recall: None,
+            kept: Kept::default(),
             counts: Counts::default(),
         }
     }
@@ -144,6 +147,9 @@ impl Assembler {
         }
         if self.passes_over(event)? {
             return Ok(None);
+        }
+        if self.is_in_branch() {
+            self.kept.add(event);
         }
         match event_type {
             EventType::GTID | EventType::ANONYMOUS_GTID | EventType::GTID_TAGGED => {

@@ -273,8 +273,8 @@ fn position_beyond_4_gib_is_reached_from_the_start_of_its_file() {
         Position { coordinates: "bin-log.000001:4294967300".parse().unwrap(), ..start.clone() };
     let near = Position { coordinates: "bin-log.000001:4294967295".parse().unwrap(), ..start };
 
-    assert_eq!(dump_start(&far, false), DumpStart::At("bin-log.000001:4".parse().unwrap()));
-    assert_eq!(dump_start(&near, false), DumpStart::At(near.coordinates.clone()));
+    assert_eq!(dump_start(&far, None), DumpStart::At("bin-log.000001:4".parse().unwrap()));
+    assert_eq!(dump_start(&near, None), DumpStart::At(near.coordinates.clone()));
 }
 
 /// Reads the log's transactions one by one within bounds; also says how it ended.

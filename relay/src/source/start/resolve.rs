@@ -33,8 +33,10 @@ pub fn resolve(
 }
 
 pub(super) fn resume(position: Position, server: &ServerFacts) -> Result<Position, StartError> {
-    if let (Some(published), Some(gtids)) = (&position.gtid_set, &server.gtids) {
-        ensure_serves(gtids, published)?;
+    if let Some(gtids) = &server.gtids
+        && let Some(unneeded) = position.unneeded(server.server_uuid, &gtids.purged)
+    {
+        ensure_serves(gtids, &unneeded)?;
         ensure_has_in_progress(gtids, &position)?;
         return Ok(position);
     }

@@ -68,7 +68,7 @@ pub(in crate::source) async fn read(
     let newer = match nothing_newer || plans.is_empty() {
         true => Newer::default(),
         false => {
-            let from = dump_start(&begun, by_gtids);
+            let from = dump_start(&begun, by_gtids.then_some(&server));
             Box::pin(scan(session, &plans, &begun, &from, &opened.end)).await?
         }
     };

@@ -1,11 +1,16 @@
 //! XA branches: when their rows leave, and what of them the position keeps.
 
+use uuid::Uuid;
+
 use super::{
     UNLIMITED, assembler, ids,
     script::{Log, OTHER, OUTBOX},
     small,
 };
-use crate::source::{Chunk, SourceError, TransactionFault};
+use crate::{
+    position::{GtidSet, Position, PreparedBranch},
+    source::{Chunk, SourceError, TransactionFault},
+};
 
 const XID: &str = "X'67',X'',1";
 
@@ -20,21 +25,31 @@ fn end(log: &mut Log, verb: &str) {
 }
 
 /// Reads the log from `start` on, and branches again where they are asked for.
-fn read(
+fn read(log: &Log, start: &Position, cost_max: usize) -> Result<Vec<Chunk>, SourceError> {
+    let chunks = read_with(log, start, cost_max, false)?;
+    let from_kept = read_with(log, start, cost_max, true)?;
+    assert_eq!(rows(&chunks), rows(&from_kept), "kept events are those that are read again");
+    Ok(chunks)
+}
+
+fn read_with(
     log: &Log,
-    start: &crate::position::Position,
+    start: &Position,
     cost_max: usize,
+    keeps: bool,
 ) -> Result<Vec<Chunk>, SourceError> {
     let mut assembler = assembler(start, cost_max);
     let mut chunks = Vec::new();
-    for event in log.serve(start) {
+    let unneeded = start.unneeded(start.server_uuid, &GtidSet::default());
+    for event in log.serve(&Position { gtid_set: unneeded, ..start.clone() }) {
         assembler.handle(&event.event())?;
         if let Some(recall) = assembler.recall() {
-            let at = crate::position::Position {
-                coordinates: recall.begins_at.clone(),
-                gtid_set: None,
-                ..start.clone()
-            };
+            let coordinates = recall.begins_at.clone();
+            let kept = assembler.take_kept().filter(|_| keeps);
+            for event in kept.into_iter().flatten() {
+                assembler.handle_recalled(&event.event())?;
+            }
+            let at = Position { coordinates, gtid_set: None, ..start.clone() };
             for event in log.serve(&at) {
                 if assembler.recall().is_some() {
                     assembler.handle_recalled(&event.event())?;
@@ -155,16 +170,87 @@ fn gtid_of_a_branch_stays_out_until_it_has_ended() {
     assert_eq!(position.gtid_set.unwrap().count(), 3);
 }
 
+/// The position after all of the log.
+fn read_up_to(log: &Log, start: Position) -> Position {
+    let mut position = start;
+    for chunk in read(log, &position.clone(), UNLIMITED).unwrap() {
+        position.apply(&chunk.advance);
+    }
+    position
+}
+
+#[test]
+fn another_server_is_asked_for_the_branch_again_and_the_same_one_is_not() {
+    let mut log = Log::new(true);
+    branch(&mut log, false, OUTBOX, &[(1, 10)]);
+    log.transaction(&[(OUTBOX, &[(2, 10)])]);
+    let position = read_up_to(&log, log.start());
+    let gtid = position.prepared[0].gtid.unwrap();
+
+    let purged = GtidSet::default();
+    assert!(position.unneeded(position.server_uuid, &purged).unwrap().contains(&gtid));
+    assert!(!position.unneeded(Uuid::max(), &purged).unwrap().contains(&gtid));
+
+    // There everything lies elsewhere.
+    let mut log = Log::new(true);
+    log.rotate();
+    branch(&mut log, false, OUTBOX, &[(1, 10)]);
+    log.transaction(&[(OUTBOX, &[(2, 10)])]);
+    end(&mut log, "COMMIT");
+    let there = Position {
+        server_uuid: Uuid::max(),
+        coordinates: log.start().coordinates,
+        ..position.clone()
+    };
+    let chunks = read(&log, &there, UNLIMITED).unwrap();
+    assert_eq!(rows(&chunks), [1]);
+    assert!(chunks.last().unwrap().advance.prepared.is_empty());
+}
+
+#[test]
+fn branch_that_another_server_has_purged_halts_where_it_is_committed() {
+    let mut log = Log::new(true);
+    branch(&mut log, false, OUTBOX, &[(1, 10)]);
+    let position = read_up_to(&log, log.start());
+    let purged = GtidSet::from_iter(position.prepared[0].gtid);
+    end(&mut log, "COMMIT");
+    let there = Position {
+        server_uuid: Uuid::max(),
+        gtid_set: position.unneeded(Uuid::max(), &purged),
+        ..position
+    };
+
+    let error = read(&log, &there, UNLIMITED).unwrap_err();
+
+    assert!(matches!(error, SourceError::BranchGone { ref xid, .. } if xid == XID), "{error}");
+}
+
+/// A server that died may have the branch in its binlog and not in its engine.
+#[test]
+fn branch_of_an_xid_that_is_used_again_has_ended() {
+    let mut log = Log::new(true);
+    branch(&mut log, false, OUTBOX, &[(1, 10)]);
+    branch(&mut log, false, OUTBOX, &[(2, 10)]);
+    end(&mut log, "COMMIT");
+
+    let chunks = read(&log, &log.start(), UNLIMITED).unwrap();
+    assert_eq!(rows(&chunks), [2]);
+    let position = read_up_to(&log, log.start());
+    assert_eq!((position.prepared.len(), position.gtid_set.unwrap().count()), (0, 3));
+}
+
 #[test]
 fn another_branch_in_its_place_halts() {
     let mut log = Log::new(false);
     branch(&mut log, false, OUTBOX, &[(1, 10)]);
     end(&mut log, "COMMIT");
     let mut start = log.start();
-    start.prepared = vec![crate::position::PreparedBranch {
+    start.prepared = vec![PreparedBranch {
         xid: XID.replace("67", "68"),
         gtid: None,
+        server_uuid: start.server_uuid,
         begins_at: start.coordinates.clone(),
+        prepared_at: jiff::Timestamp::UNIX_EPOCH,
     }];
     log.ddl("XA COMMIT X'68',X'',1");
 
