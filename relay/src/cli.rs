@@ -297,6 +297,10 @@ pub struct PositionSetArgs {
     pub position: String,
     #[command(flatten)]
     pub config: ConfigArgs,
+    /// The XID of a prepared XA branch, as `position show` writes it, that is not waited for any more:
+    /// its rows are never published. Repeatable.
+    #[arg(long, value_name = "XID")]
+    pub forget_branch: Vec<String>,
     /// Only say what it would do.
     #[arg(long)]
     pub dry_run: bool,

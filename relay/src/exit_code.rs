@@ -132,6 +132,7 @@ impl From<&PositionError> for ExitCode {
             | PositionError::NotAPosition { .. }
             | PositionError::NotABoundary { .. }
             | PositionError::NothingThere { .. }
+            | PositionError::NoSuchBranch { .. }
             | PositionError::NotConfirmed
             | PositionError::NothingToFenceWith => Self::Usage,
             PositionError::NotServed(_)

@@ -70,6 +70,10 @@ pub struct Metrics {
     pub replication_lag_bytes: Gauge,
     /// Unix time of the last committed checkpoint.
     pub checkpoint_timestamp: SecondsGauge,
+    /// XA branches with outbox rows that are prepared.
+    pub branches_prepared: Gauge,
+    /// Unix time at which the oldest of them was; 0 without one.
+    pub oldest_branch_timestamp: SecondsGauge,
     /// Attempts after a failure, by stage.
     pub retries: Family<StageLabel, Counter>,
     /// Spans that the collector has taken.
@@ -109,6 +113,8 @@ impl Metrics {
             replication_lag: SecondsGauge::default(),
             replication_lag_bytes: Gauge::default(),
             checkpoint_timestamp: SecondsGauge::default(),
+            branches_prepared: Gauge::default(),
+            oldest_branch_timestamp: SecondsGauge::default(),
             retries: Family::default(),
             spans_exported: Counter::default(),
             spans_lost: Counter::default(),
@@ -201,6 +207,17 @@ impl Metrics {
             "Unix time of the last committed checkpoint",
             Unit::Seconds,
             self.checkpoint_timestamp.clone(),
+        );
+        registry.register(
+            "xa_branches_prepared",
+            "Prepared XA branches with outbox rows",
+            self.branches_prepared.clone(),
+        );
+        registry.register_with_unit(
+            "xa_oldest_branch_timestamp",
+            "Unix time at which the oldest prepared XA branch was; 0 without one",
+            Unit::Seconds,
+            self.oldest_branch_timestamp.clone(),
         );
         registry.register("retries", "Attempts after a failure", self.retries.clone());
     }

@@ -1,5 +1,5 @@
-//! A look at the end of the source's binlog every few seconds: how many bytes are not out, and
-//! whether the lag that the last commit reported still holds.
+//! A look at the end of the source's binlog every few seconds: how many bytes are not out, whether the
+//! lag that the last commit reported still holds, and whether prepared XA branches are still there.
 
 use std::{
     convert::Infallible,
@@ -10,13 +10,14 @@ use jiff::Timestamp;
 use tokio::time::{MissedTickBehavior, interval};
 use tracing::debug;
 
+use super::branches;
 use crate::{
     config::Config,
     error::Chain,
     metrics::Metrics,
-    position::BinlogCoordinates,
-    source::{EndOfBinlog, SourceError, Watcher},
-    status::{Lag, LagWatch, Status},
+    position::{Position, PreparedBranch},
+    source::{EndOfBinlog, KeptFiles, SourceError, Watcher},
+    status::{Lag, LagWatch, Status, Threat},
 };
 
 /// A query of a few microseconds for the server; often enough for people.
@@ -44,6 +45,7 @@ impl Looker {
             watch: LagWatch::start(Instant::now()),
             committed_at: Timestamp::UNIX_EPOCH,
             timer: self.config.checkpoint.interval,
+            threat: None,
         };
         let mut watcher = None;
         let mut looked_at = None;
@@ -61,9 +63,11 @@ impl Looker {
                 watcher = None;
                 looked_at.clone_from(&read.host);
             }
-            let committed = &committed.position.coordinates;
-            match self.look(&mut watcher, read.host.as_deref(), committed).await {
-                Ok(end) => self.show(&mut view, now, &end),
+            match self.look(&mut watcher, read.host.as_deref(), &committed.position).await {
+                Ok((end, kept)) => {
+                    self.show(&mut view, now, &end);
+                    branches::show(&self.status, &self.metrics, &mut view.threat, kept.as_ref());
+                }
                 Err(error) => {
                     debug!(error = %Chain(&error), "the end of the binlog could not be looked at");
                     watcher = None;
@@ -76,13 +80,18 @@ impl Looker {
         &self,
         watcher: &mut Option<Watcher>,
         host: Option<&str>,
-        committed: &BinlogCoordinates,
-    ) -> Result<EndOfBinlog, SourceError> {
+        committed: &Position,
+    ) -> Result<(EndOfBinlog, Option<KeptFiles>), SourceError> {
         let watcher = match watcher {
             Some(watcher) => watcher,
             None => watcher.insert(Box::pin(Watcher::open(&self.config, host)).await?),
         };
-        watcher.end_of_binlog(committed).await
+        let end = watcher.end_of_binlog(&committed.coordinates).await?;
+        let kept = match committed.prepared.is_empty() {
+            true => None,
+            false => watcher.kept_files().await?,
+        };
+        Ok((end, kept))
     }
 
     fn show(&self, view: &mut View, now: Instant, end: &EndOfBinlog) {
@@ -111,6 +120,8 @@ struct View {
     watch: LagWatch,
     committed_at: Timestamp,
     timer: Duration,
+    /// What was said of the oldest prepared XA branch.
+    threat: Option<(PreparedBranch, Threat)>,
 }
 
 /// What one look has seen.

@@ -14,6 +14,7 @@
 //! - what cannot pass ends the relay with its whole chain of causes.
 
 mod attempt;
+mod branches;
 mod error;
 mod feed;
 mod halves;

@@ -1,5 +1,7 @@
 //! XA branches that are prepared and neither committed nor rolled back.
 
+use std::fmt;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -22,4 +24,11 @@ pub struct PreparedBranch {
     pub begins_at: BinlogCoordinates,
     /// When it was, as the server that it was prepared on says.
     pub prepared_at: Timestamp,
+}
+
+impl fmt::Display for PreparedBranch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { xid, begins_at, prepared_at, .. } = self;
+        write!(f, "{xid}, at {begins_at} since {prepared_at:.0}")
+    }
 }

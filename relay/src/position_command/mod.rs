@@ -8,6 +8,7 @@
 //!
 //! Not promised, with `delivery = "at-least-once"`: to shut a running relay out. It must be stopped.
 
+mod branches;
 mod conclusion;
 mod import;
 mod plan;
@@ -68,6 +69,14 @@ pub enum PositionError {
          with --force: it ends with exit code 69 then"
     )]
     RelayRuns { writer: Box<Writer> },
+    #[error(
+        "the checkpoint has no prepared XA branch {xid}, only: {}", if known.is_empty() {
+            "none".to_owned()
+        } else {
+            known.join(" ")
+        }
+    )]
+    NoSuchBranch { xid: String, known: Vec<String> },
     #[error("the checkpoint was moved meanwhile, to {found}; nothing was set: look again")]
     Moved { found: BinlogCoordinates },
     #[error(

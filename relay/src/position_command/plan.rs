@@ -5,7 +5,7 @@
 use std::cmp::Ordering;
 
 use crate::{
-    position::{GtidSet, Position, PreparedBranch},
+    position::{GtidSet, Position},
     source::server::{ServerFacts, bytes_between},
 };
 
@@ -78,16 +78,6 @@ impl Move {
             || rows_of_tables.is_some()
             || *is_incomparable
     }
-}
-
-/// XA branches that are prepared before the new position as before the old one. What lies between the two
-/// is not read, so one of them may have ended there; then its place is never asked for.
-pub(super) fn still_prepared(from: Option<&Position>, to: &Position) -> Vec<PreparedBranch> {
-    let Some(from) = from.filter(|from| from.server_uuid == to.server_uuid) else {
-        return Vec::new();
-    };
-    let is_before = |branch: &&PreparedBranch| branch.begins_at < to.coordinates;
-    from.prepared.iter().filter(is_before).cloned().collect()
 }
 
 fn gtids_are_missing(from: &Position, to: &Position, server: &ServerFacts) -> bool {
@@ -166,21 +156,6 @@ mod tests {
         let back = Move::between(Some(&late), &early, &server(None));
         assert_eq!((back.skipped.clone(), back.repeated.clone()), (None, stretch));
         assert!(forward.needs_yes() && back.needs_yes());
-    }
-
-    #[test]
-    fn branch_stays_prepared_if_its_place_is_before_the_new_position() {
-        let mut old = position("b.000003:40", None);
-        old.prepared = vec![PreparedBranch {
-            xid: "X'67',X'',1".to_owned(),
-            gtid: None,
-            server_uuid: uuid::Uuid::max(),
-            begins_at: "b.000002:90".parse().unwrap(),
-            prepared_at: jiff::Timestamp::UNIX_EPOCH,
-        }];
-        let kept = |to: &str| still_prepared(Some(&old), &position(to, None)).len();
-
-        assert_eq!((kept("b.000004:4"), kept("b.000002:40")), (1, 0));
     }
 
     #[test]

@@ -6,8 +6,9 @@ use prometheus_client::registry::Registry;
 
 use super::{
     PositionError,
+    branches::carry_over,
     conclusion::{ask, ensure_no_relay},
-    plan::{Move, still_prepared},
+    plan::Move,
     target::Target,
     text,
 };
@@ -46,9 +47,10 @@ pub async fn set(
     let checkpoint = read_checkpoint(config).await?;
     let from = checkpoint.as_ref().map(|checkpoint| &checkpoint.position);
     let (mut to, server) = find(config, &target, from).await?;
-    to.prepared = still_prepared(from, &to);
+    carry_over(from, &mut to, &args.forget_branch)?;
     let &PositionSetArgs { dry_run, yes, force, .. } = args;
-    let order = Order { checkpoint, to, server, doubt: None, dry_run, yes, force };
+    let forgotten = args.forget_branch.clone();
+    let order = Order { checkpoint, to, server, doubt: None, forgotten, dry_run, yes, force };
     carry_out(config, order, async || Ok(()), output).await
 }
 
@@ -60,6 +62,8 @@ pub(super) struct Order {
     pub(super) server: ServerFacts,
     /// What may come once more from there, in words.
     pub(super) doubt: Option<String>,
+    /// XIDs of prepared branches that are left out.
+    pub(super) forgotten: Vec<String>,
     pub(super) dry_run: bool,
     pub(super) yes: bool,
     pub(super) force: bool,
@@ -73,15 +77,19 @@ pub(super) async fn carry_out(
     stands_still: impl AsyncFnOnce() -> Result<(), PositionError>,
     mut output: impl Write,
 ) -> Result<(), Failure> {
-    let Order { checkpoint, to, server, doubt, dry_run, yes, force } = order;
+    let Order { checkpoint, to, server, doubt, forgotten, dry_run, yes, force } = order;
     let from = checkpoint.as_ref().map(|checkpoint| &checkpoint.position);
     let planned = Move::between(from, &to, &server);
     output.write_all(text::plan(from, &to, &planned, doubt.as_deref()).as_bytes())?;
+    for xid in &forgotten {
+        writeln!(output, "FORGOTTEN     XA branch {xid}; never published, whatever becomes of it")?;
+    }
     if dry_run {
         writeln!(output, "dry run: nothing was written")?;
         return Ok(());
     }
-    if (planned.needs_yes() || doubt.is_some()) && !yes && !ask() {
+    let needs_yes = planned.needs_yes() || doubt.is_some() || !forgotten.is_empty();
+    if needs_yes && !yes && !ask() {
         return Err(PositionError::NotConfirmed.into());
     }
     if !force {

@@ -73,6 +73,9 @@ fn position(text: &mut String, position: &Position) {
         let rows = in_progress.outbox_rows;
         line(text, "in progress", format!("{rows} outbox rows of {which} are published"));
     }
+    for branch in &position.prepared {
+        line(text, "prepared", format!("XA branch {branch}"));
+    }
 }
 
 fn ahead(ahead: &Ahead) -> String {

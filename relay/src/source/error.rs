@@ -104,7 +104,7 @@ pub enum SourceError {
     #[error(
         "XA branch {xid} is committed at {place}, but its outbox rows are gone: the binlog that it was \
          prepared in, at {begins_at}, was purged or reset. Insert the rows anew from their table, and go \
-         on with {}", place.past()
+         on with {}", place.past_branch(xid)
     )]
     BranchGone {
         xid: String,
@@ -190,6 +190,12 @@ impl Place {
     fn past(&self) -> String {
         format!("`rowpost position set past:{}`", self.coordinates)
     }
+
+    /// The command that leaves out the commit of an XA branch, and the branch.
+    fn past_branch(&self, xid: &str) -> String {
+        let at = &self.coordinates;
+        format!("`rowpost position set past:{at} --forget-branch \"{xid}\"`")
+    }
 }
 
 impl From<TableStartError> for SourceError {
@@ -208,8 +214,11 @@ impl TransactionFault {
     /// Where the transaction is whole but cannot be published, and only a person can decide.
     fn way_past(&self, place: &Place) -> String {
         match self {
-            Self::BranchReplaced { .. } | Self::RolledBack { .. } => {
+            Self::RolledBack { .. } => {
                 format!("; {} leaves it out", place.past())
+            }
+            Self::BranchReplaced { xid, .. } => {
+                format!("; {} leaves it out", place.past_branch(xid))
             }
             Self::CutShort { .. }
             | Self::Headless { .. }

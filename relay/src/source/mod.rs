@@ -59,5 +59,5 @@ pub use self::{
     session::{Cut, Origin},
     start::{StartError, look},
     table_start::TableStartError,
-    watcher::{EndOfBinlog, Watcher},
+    watcher::{EndOfBinlog, KeptFiles, Watcher},
 };

@@ -260,9 +260,8 @@ pub(super) fn on_server(position: Position, server: &ServerFacts) -> Position {
 
 /// By GTIDs of a server where every transaction has one, else by coordinates.
 pub(super) fn dump_start(position: &Position, by_gtids_of: Option<&ServerFacts>) -> DumpStart {
-    let by_gtids = by_gtids_of.and_then(|server| {
-        position.unneeded(server.server_uuid, &server.gtids.as_ref()?.purged)
-    });
+    let by_gtids = by_gtids_of
+        .and_then(|server| position.unneeded(server.server_uuid, &server.gtids.as_ref()?.purged));
     match by_gtids {
         Some(unneeded) => DumpStart::After(unneeded),
         None => DumpStart::At(reachable(&position.coordinates)),

@@ -1,6 +1,11 @@
 //! A look at the end of the binlog, for the lag.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use uuid::Uuid;
 
 use super::{
     SourceError,
@@ -16,6 +21,16 @@ use crate::{
 pub struct Watcher {
     connection: Connection,
     listing: Listing,
+    listing_of_branches: Listing,
+}
+
+/// What the server still has, and for how long by itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeptFiles {
+    pub server_uuid: Option<Uuid>,
+    /// Oldest first.
+    pub files: Vec<Arc<str>>,
+    pub expire_seconds: Option<u64>,
 }
 
 /// Where the next transaction will begin, and how far that is.
@@ -34,7 +49,23 @@ impl Watcher {
         let is_read = |known: &&MysqlHost| host == Some(known.to_string().as_str());
         let host = mysql.url.hosts().iter().find(is_read).unwrap_or(mysql.url.host());
         let connection = Connection::open(&ConnectOptions::on(mysql, host)).await?;
-        Ok(Self { connection, listing: Listing::default() })
+        let (listing, listing_of_branches) = Default::default();
+        Ok(Self { connection, listing, listing_of_branches })
+    }
+
+    /// What a branch may be found in that is prepared. `None` where it is not the time to look.
+    pub async fn kept_files(&mut self) -> Result<Option<KeptFiles>, SourceError> {
+        let started = Instant::now();
+        if !self.listing_of_branches.is_due(started) {
+            return Ok(None);
+        }
+        let files = server::list_files(&mut self.connection).await?;
+        let settings = server::ServerSettings::query(&mut self.connection).await?;
+        self.listing_of_branches.took(started, Instant::now());
+        let files = files.into_iter().map(|file| file.name).collect();
+        let server_uuid = settings.get("server_uuid").and_then(|uuid| uuid.parse().ok());
+        let expire_seconds = settings.binlog_expiry().seconds;
+        Ok(Some(KeptFiles { server_uuid, files, expire_seconds }))
     }
 
     pub async fn end_of_binlog(

@@ -3,6 +3,7 @@
 //! Promises: nothing here waits for anything, and nothing here holds a secret or a payload.
 
 mod activity;
+mod branches;
 pub mod command;
 mod lag;
 mod report;
@@ -21,6 +22,7 @@ use uuid::Uuid;
 
 pub use self::{
     activity::{Activity, Summary},
+    branches::{Branches, Threat, oldest, threat},
     command::StatusError,
     lag::{Lag, LagWatch},
     report::StatusReport,
@@ -30,7 +32,7 @@ pub use self::{
 use crate::{
     config::Config,
     metrics::{Metrics, StageLabel},
-    position::BinlogCoordinates,
+    position::{BinlogCoordinates, PreparedBranch},
     publish::Committed,
 };
 
@@ -83,6 +85,8 @@ struct Now {
     /// When the newest publisher began.
     began: Counts,
     lag_bytes: Option<u64>,
+    /// Of the oldest prepared XA branch.
+    threat: Option<(PreparedBranch, Threat)>,
     last_error: Option<report::LastError>,
 }
 
@@ -94,6 +98,7 @@ impl Status {
             committed: None,
             began: Counts::default(),
             lag_bytes: None,
+            threat: None,
             last_error: None,
         };
         Self {
@@ -154,6 +159,11 @@ impl Status {
         self.now().lag_bytes = Some(bytes);
     }
 
+    /// What threatens the oldest prepared XA branch.
+    pub fn threatened(&self, threat: Option<(PreparedBranch, Threat)>) {
+        self.now().threat = threat;
+    }
+
     /// Everything is started again after a failure. `message` is the error with its causes; errors
     /// hold no secrets.
     pub fn retrying(&self, stage: Stage, message: &str) {
@@ -193,6 +203,7 @@ impl Status {
             source: source.report(address, now.committed_on(source.server()).as_ref()),
             kafka: kafka.clone(),
             committed: now.committed(),
+            xa_branches: now.branches(),
             lag: report::Lag {
                 milliseconds: metrics.replication_lag.get() * 1000.0,
                 bytes: now.lag_bytes,
@@ -301,6 +312,12 @@ impl Now {
         let position = &self.committed.as_ref()?.borrow().position;
         let is_here = server.is_none_or(|server| server == position.server_uuid);
         is_here.then(|| position.coordinates.clone())
+    }
+
+    fn branches(&self) -> Branches {
+        let committed = self.committed.as_ref().map(|committed| committed.borrow());
+        let prepared = committed.as_ref().map_or(&[][..], |committed| &committed.position.prepared);
+        Branches::of(prepared, Timestamp::now(), self.threat.as_ref())
     }
 
     fn committed(&self) -> Option<report::Committed> {

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Stage, State};
+use super::{Branches, Stage, State};
 use crate::{
     config::Delivery,
     position::{BinlogCoordinates, Position},
@@ -26,6 +26,9 @@ pub struct StatusReport {
     pub kafka: Kafka,
     /// Everything up to here is on the broker.
     pub committed: Option<Committed>,
+    /// Relays before 0.2 do not say.
+    #[serde(default)]
+    pub xa_branches: Branches,
     pub lag: Lag,
     pub rates: Rates,
     pub commits: Commits,

@@ -33,6 +33,9 @@ fn lines(report: &StatusReport) -> Vec<(&'static str, String)> {
         }
         None => lines.push(("committed", "-".to_owned())),
     }
+    if report.xa_branches.prepared > 0 {
+        lines.push(("xa branches", report.xa_branches.to_string()));
+    }
     let Lag { milliseconds, bytes } = Lag::of(report);
     lines.extend([
         ("lag", format!("{milliseconds}, {bytes}")),

@@ -119,6 +119,12 @@ impl Session {
         Ok(())
     }
 
+    /// Another connection, after the server was away. What must arrive stays the same.
+    pub(crate) async fn reconnect(&mut self, case: &Case<'_>) -> Result<()> {
+        self.connection = case.session().await?.connection;
+        Ok(())
+    }
+
     pub(crate) fn id(&mut self) -> String {
         self.next += 1;
         Self::id_of(self.next)

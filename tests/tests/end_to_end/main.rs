@@ -41,3 +41,5 @@ mod stopping;
 mod table_start;
 mod transactions;
 mod xa;
+mod xa_gone;
+mod xa_restarts;

@@ -187,7 +187,7 @@ async fn command_that_the_halt_names_passes(setup: Setup, poison: &str) -> Resul
     let mut relay = case.relay_with(config.clone()).await?;
     published(&case, &mut session, 2).await?;
     for statement in poison.split(';') {
-        session.run(statement.replace("{x}", &case.database)).await?;
+        session.run(statement).await?;
     }
     session.insert(2).await?;
     session.insert(1).await?;
@@ -203,8 +203,6 @@ async fn command_that_the_halt_names_passes(setup: Setup, poison: &str) -> Resul
     Ok(())
 }
 
-const PREPARED: &str = "xa start '{x}';insert into outbox (id, aggregatetype, aggregateid, type, \
-     payload) values (uuid(), 'x', 'k', 't', '1');xa end '{x}';xa prepare '{x}';xa commit '{x}'";
 const NO_TOPIC: &str = "insert into outbox (id, aggregatetype, aggregateid, type, payload) values \
      (uuid(), null, 'k', 't', '1')";
 
@@ -213,11 +211,4 @@ async fn row_without_a_topic_is_passed_with_the_command_of_the_halt() -> Result<
     needs!(Setup::Current.tier(), Setup::Reference.tier());
     command_that_the_halt_names_passes(Setup::Current, NO_TOPIC).await?;
     command_that_the_halt_names_passes(Setup::Reference, NO_TOPIC).await
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn prepared_xa_branch_is_passed_with_the_command_of_the_halt() -> Result<()> {
-    needs!(Setup::Current.tier(), Setup::Reference.tier());
-    command_that_the_halt_names_passes(Setup::Current, PREPARED).await?;
-    command_that_the_halt_names_passes(Setup::Reference, PREPARED).await
 }

@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// Prepares a branch of so many rows in a session that ends then. Answers their ids.
-async fn prepare(
+pub(crate) async fn prepare(
     case: &Case<'_>,
     ids: &mut Session,
     xid: &str,
@@ -19,6 +19,9 @@ async fn prepare(
 ) -> Result<Vec<String>> {
     let kind = &case.database;
     let mut branch = case.session().await?;
+    if xid.starts_with("compressed") {
+        branch.run("set session binlog_transaction_compression = on").await?;
+    }
     branch.run(format!("xa start '{kind}', '{xid}'")).await?;
     let ids: Vec<String> = (0..rows).map(|_| ids.id()).collect();
     for some in ids.chunks(1000) {
@@ -33,7 +36,7 @@ async fn prepare(
 }
 
 /// In another session than prepared it; a server may take a while to let go of that one.
-async fn end(case: &Case<'_>, session: &mut Session, verb: &str, xid: &str) {
+pub(crate) async fn end(case: &Case<'_>, session: &mut Session, verb: &str, xid: &str) {
     let statement = format!("xa {verb} '{}', '{xid}'", case.database);
     for _ in 0..100 {
         if session.run(&statement).await.is_ok() {

@@ -85,6 +85,7 @@ pub async fn import(
         to: found.position,
         server,
         doubt: found.doubt.map(|doubt| doubt.to_string()),
+        forgotten: Vec::new(),
         dry_run: args.dry_run,
         yes: args.yes,
         force: args.force,

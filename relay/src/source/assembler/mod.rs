@@ -31,7 +31,10 @@ mod transaction;
 
 use std::sync::Arc;
 
-use self::{branches::Recall, contents::Undescribed, emission::Emission, kept::Kept, transaction::Transaction};
+use self::{
+    branches::Recall, contents::Undescribed, emission::Emission, kept::Kept,
+    transaction::Transaction,
+};
 pub(super) use self::{contents::TableName, emission::cost, kept::KeptEvent};
 use super::{
     Bounds, Chunk, Interest, RawEvent, SourceError,

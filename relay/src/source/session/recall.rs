@@ -129,10 +129,8 @@ async fn events(
         let event = event.map_err(|error| SourceError::of_stream(error, || assembler.place()))?;
         if !is_there {
             let header = &event.header;
-            let is_heartbeat = matches!(
-                header.event_type,
-                EventType::HEARTBEAT | EventType::HEARTBEAT_V2
-            );
+            let is_heartbeat =
+                matches!(header.event_type, EventType::HEARTBEAT | EventType::HEARTBEAT_V2);
             if !event.is_unpacked && !header.is_artificial() && !is_heartbeat {
                 is_there = end.get() == begins_at.position && header.log_pos != 0;
                 end.advance(header.event_size, header.log_pos);
