@@ -42,6 +42,8 @@ pub struct WriterOptions {
     pub rows_per_second: Option<f64>,
     /// Share of transactions that roll back, 0 to 1.
     pub rollback_share: f64,
+    /// Share of transactions that are XA branches, 0 to 1. They must not lose their server.
+    pub xa_share: f64,
     pub payload_bytes: usize,
     pub database: String,
     pub aggregate_type: String,
@@ -69,6 +71,7 @@ impl WriterOptions {
             rows_per_transaction: 1,
             rows_per_second: None,
             rollback_share: 0.1,
+            xa_share: 0.0,
             payload_bytes: 300,
             database: database.to_owned(),
             aggregate_type: aggregate_type.to_owned(),
@@ -199,7 +202,15 @@ impl Writer {
             })
             .collect();
         let will_commit = !self.random.chance(self.options.rollback_share);
-        let outcome = self.session.write(&events, &rows, will_commit).await?;
+        let outcome = match self.random.chance(self.options.xa_share) {
+            true => {
+                // Most are committed at once, and others stay prepared over a kill.
+                let held = if self.random.chance(0.9) { 0 } else { self.random.below(1_000) };
+                let held = Duration::from_millis(u64::from(held));
+                self.session.write_branch(&events, &rows, will_commit, held).await?
+            }
+            false => self.session.write(&events, &rows, will_commit).await?,
+        };
         let at = std::time::Instant::now();
         for event in &events {
             self.ledger.record(event.key, outcome);

@@ -33,7 +33,7 @@ impl Session {
         will_commit: bool,
     ) -> Result<Outcome> {
         let mut connection = self.connection().await?;
-        for statement in self.statements(rows) {
+        for statement in self.statements("begin", rows) {
             if let Err(error) = connection.query_drop(statement).await {
                 // Without a COMMIT nothing stays, whatever the server got of the statement.
                 must_be_passing(error).context("cannot insert outbox rows")?;
@@ -57,13 +57,34 @@ impl Session {
         }
     }
 
+    /// Writes the rows in an XA branch that stays prepared for so long.
+    pub(super) async fn write_branch(
+        &mut self,
+        events: &[EventId],
+        rows: &[String],
+        will_commit: bool,
+        held: Duration,
+    ) -> Result<Outcome> {
+        let xid = events.first().map(|event| event.to_uuid()).context("a branch without rows")?;
+        let mut connection = self.connection().await?;
+        for statement in self.statements(&format!("xa start '{xid}'"), rows) {
+            connection.query_drop(statement).await?;
+        }
+        connection.query_drop(format!("xa end '{xid}'; xa prepare '{xid}'")).await?;
+        tokio::time::sleep(held).await;
+        let end = if will_commit { "commit" } else { "rollback" };
+        connection.query_drop(format!("xa {end} '{xid}'")).await?;
+        self.connection = Some(connection);
+        Ok(if will_commit { Outcome::Committed } else { Outcome::RolledBack })
+    }
+
     /// `begin` goes with the first insert: a round trip less per transaction.
-    fn statements(&self, rows: &[String]) -> Vec<String> {
+    fn statements(&self, begin: &str, rows: &[String]) -> Vec<String> {
         let head = format!(
             "insert into {} (id, aggregatetype, aggregateid, type, payload) values ",
             self.table
         );
-        let mut statements = vec![format!("begin; {head}")];
+        let mut statements = vec![format!("{begin}; {head}")];
         let mut is_first = true;
         for row in rows {
             let mut statement = statements.pop().unwrap_or_default();
@@ -145,7 +166,7 @@ mod tests {
         let session = Session::new(Opts::default(), "db");
         let rows: Vec<String> = (0..50).map(|row| format!("({row:0>60000})")).collect();
 
-        let statements = session.statements(&rows);
+        let statements = session.statements("begin", &rows);
 
         assert_eq!(statements.len(), 3);
         assert!(statements.iter().all(|statement| statement.len() <= STATEMENT_BYTES_MAX));

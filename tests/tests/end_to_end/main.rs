@@ -42,4 +42,5 @@ mod table_start;
 mod transactions;
 mod xa;
 mod xa_gone;
+mod xa_kills;
 mod xa_restarts;
