@@ -17,6 +17,18 @@ pub(crate) async fn prepare(
     xid: &str,
     rows: usize,
 ) -> Result<Vec<String>> {
+    prepare_long(case, ids, xid, rows, 1).await
+}
+
+/// The same, of rows with so long a payload.
+async fn prepare_long(
+    case: &Case<'_>,
+    ids: &mut Session,
+    xid: &str,
+    rows: usize,
+    length: usize,
+) -> Result<Vec<String>> {
+    let payload = format!("json_quote(repeat('p',{length}))");
     let kind = &case.database;
     let mut branch = case.session().await?;
     if xid.starts_with("compressed") {
@@ -26,7 +38,7 @@ pub(crate) async fn prepare(
     let ids: Vec<String> = (0..rows).map(|_| ids.id()).collect();
     for some in ids.chunks(1000) {
         let values: Vec<String> =
-            some.iter().map(|id| format!("('{id}', '{kind}', 'k', 't', '1')")).collect();
+            some.iter().map(|id| format!("('{id}', '{kind}', 'k', 't', {payload})")).collect();
         let columns = "outbox (id, aggregatetype, aggregateid, type, payload)";
         branch.run(format!("insert into {columns} values {}", values.join(", "))).await?;
     }
@@ -82,6 +94,28 @@ async fn branches_are_published_where_they_are_committed(setup: Setup) -> Result
     session.run_all(&[&format!("xa end {xid}"), &format!("xa commit {xid} one phase")]).await?;
 
     case.expect(&mut session).await?;
+    Ok(())
+}
+
+/// 130 MB of records, which a relay that holds a branch would hold.
+#[tokio::test(flavor = "multi_thread")]
+async fn branch_of_a_hundred_thousand_rows_is_published_through_bounded_memory() -> Result<()> {
+    const RESIDENT_BYTES_MAX: u64 = 100 << 20;
+    needs!(Setup::Current.tier());
+    let case = Case::shared(Setup::Current, "xa_giant").await?;
+    let relay = case.relay().await?;
+    let mut session = case.session().await?;
+    session.insert(1).await?;
+    let giant = prepare_long(&case, &mut session, "giant", 100_000, 1_000).await?;
+    session.insert(1).await?;
+    case.records(2).await?;
+    end(&case, &mut session, "commit", "giant").await;
+    session.ids.extend(giant);
+
+    case.expect(&mut session).await?;
+    let peak = relay.resident_bytes()?.peak;
+    eprintln!("a branch of 100,000 rows: {} MiB at the most", peak >> 20);
+    assert!(peak <= RESIDENT_BYTES_MAX, "{peak} bytes resident");
     Ok(())
 }
 
