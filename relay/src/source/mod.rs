@@ -23,6 +23,7 @@ pub mod event;
 mod event_reader;
 mod event_source;
 mod hosts;
+mod look_back;
 mod lost;
 pub mod mysql;
 mod outlet;

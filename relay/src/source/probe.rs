@@ -14,6 +14,7 @@ use super::{
     assembler::Assembler,
     describer::Describer,
     event::{EventHeader, EventType, GtidEvent, RotateEvent, gtid_set},
+    look_back::Look,
     mysql::{BinlogStream, ConnectOptions, Connection, DumpStart, Replica},
     within::{Counted, Counter, UpTo, Within},
 };
@@ -189,6 +190,43 @@ impl Probe {
                     counter.describe(&columns).map_err(|fault| fault.at(place()))?;
                 }
                 Counted::Last => return Ok(counter.found()),
+            }
+        }
+    }
+
+    /// XA branches that are prepared in the file and have not ended in it before `until`, or its end.
+    pub(super) async fn prepared_in(
+        &self,
+        file: &Arc<str>,
+        until: Option<u64>,
+        server_uuid: Uuid,
+    ) -> Result<Look, SourceError> {
+        let at = beginning(file);
+        let mut end = EndPosition::new(at.position);
+        let mut look = Look::new(server_uuid, Arc::clone(file));
+        if until.is_some_and(|until| until <= end.get()) {
+            return Ok(look);
+        }
+        let mut stream = self.dump(&DumpStart::At(at.clone())).await?;
+        loop {
+            let event = next(&mut stream, &Nothing, &at).await?;
+            let EventHeader { event_type, log_pos, event_size, .. } = event.header;
+            let error = |error| malformed(event_type, error, &at);
+            let position = end.get();
+            match event_type {
+                EventType::HEARTBEAT | EventType::HEARTBEAT_V2 => continue,
+                EventType::ROTATE => match RotateEvent::parse(event.body).map_err(error)? {
+                    rotate if *rotate.file == **file => continue,
+                    _ => return Ok(look),
+                },
+                _ if event.is_unpacked || event.header.is_artificial() => {}
+                _ => end.advance(event_size, log_pos),
+            }
+            look.take(&event, position).map_err(error)?;
+            let is_whole = event_type != EventType::TRANSACTION_PAYLOAD
+                && (!event.is_unpacked || !stream.has_event());
+            if is_whole && until.is_some_and(|until| end.get() >= until) {
+                return Ok(look);
             }
         }
     }

@@ -64,8 +64,11 @@ async fn branches_are_published_where_they_are_committed(setup: Setup) -> Result
     let mut config = case.config()?;
     // So that the large branch leaves in parts.
     config.set_text("limits.chunk_bytes_max", "1MiB");
-    let mut relay = case.relay_with(config).await?;
     let mut session = case.session().await?;
+    let before = prepare(&case, &mut session, "before the start", 2).await?;
+    prepare(&case, &mut session, "ended before the start", 2).await?;
+    end(&case, &mut session, "commit", "ended before the start").await;
+    let mut relay = case.relay_with(config).await?;
 
     let first = prepare(&case, &mut session, "first", 2).await?;
     session.insert(1).await?;
@@ -79,6 +82,8 @@ async fn branches_are_published_where_they_are_committed(setup: Setup) -> Result
     case.mysql.exec("flush binary logs").await?;
     end(&case, &mut session, "commit", "second").await;
     session.ids.extend(second);
+    end(&case, &mut session, "commit", "before the start").await;
+    session.ids.extend(before);
     session.insert(1).await?;
     relay.start_again()?;
     relay.wait_ready(LONG).await;

@@ -30,6 +30,7 @@ impl Assembler {
         let mut transaction = Transaction::new(parsed.gtid, commit_timestamp_us, rows_out);
         let admitted = self.bounds.admit(parsed.gtid.as_ref());
         let admitted = admitted.map_err(|Anonymous| self.fault(TransactionFault::Anonymous))?;
+        transaction.is_out_of_bounds = !admitted;
         transaction.is_passed_over = !admitted || self.emission.is_published(parsed.gtid.as_ref());
         self.transaction = Some(transaction);
         Ok(())

@@ -85,7 +85,8 @@ impl Assembler {
             return Err(self.headless(EventType::XA_PREPARE));
         };
         let has_outbox_rows = transaction.last_outbox.is_some() || transaction.is_deferred;
-        if !prepare.is_one_phase && has_outbox_rows {
+        // Of one that is out of bounds no rows were looked at.
+        if !prepare.is_one_phase && (has_outbox_rows || transaction.is_out_of_bounds) {
             transaction.defer();
             transaction.branch = Some(Branch::Prepared(prepare.xid.to_string()));
             self.kept.prepare(self.emission.boundary().clone());

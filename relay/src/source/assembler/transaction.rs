@@ -17,6 +17,8 @@ pub(super) struct Transaction {
     pub(super) has_begun: bool,
     /// It lies outside of the bounds: what is in it does not count.
     pub(super) is_passed_over: bool,
+    /// That is because of its GTID: it may be a branch that is committed within the bounds.
+    pub(super) is_out_of_bounds: bool,
     /// The XID's text, if it is a branch of an XA transaction.
     pub(super) xa: Option<String>,
     /// A branch whose rows are more than may be held: they are read again where it is committed.
@@ -65,6 +67,7 @@ impl Transaction {
             commit_timestamp_us,
             has_begun: false,
             is_passed_over: false,
+            is_out_of_bounds: false,
             xa: None,
             is_deferred: false,
             branch: None,

@@ -17,7 +17,7 @@ use self::resolve::resume;
 pub(crate) use self::resolve::{ensure_has, ensure_serves};
 pub use self::{error::StartError, resolve::resolve};
 use super::{
-    SourceError, lost,
+    SourceError, look_back, lost,
     mysql::{ConnectOptions, Connection},
     preflight::{self, Advice},
     probe::Probe,
@@ -82,11 +82,14 @@ async fn find(
     if is_first && config.mysql.start == StartPolicy::Table {
         return from_tables(connection, config, server).await;
     }
-    let start = resolve(checkpoint, &config.mysql.start, server)?;
+    let mut start = resolve(checkpoint, &config.mysql.start, server)?;
     if is_first && config.mysql.start == StartPolicy::Earliest && is_by_gtids(&start, server) {
         ensure_gtids_from(connection, &start.coordinates, server).await?;
     }
     ensure_same_binlog(connection, probe, &start, server).await?;
+    if is_first && let StartPolicy::Latest | StartPolicy::Coordinates(_) = config.mysql.start {
+        look_back::add_prepared(connection, probe, &mut start, server).await?;
+    }
     Ok(start)
 }
 

@@ -4,12 +4,12 @@ use uuid::Uuid;
 
 use super::{
     UNLIMITED, assembler, ids,
-    script::{Log, OTHER, OUTBOX},
+    script::{Log, OTHER, OUTBOX, SOURCE},
     small,
 };
 use crate::{
     position::{GtidSet, Position, PreparedBranch},
-    source::{Chunk, SourceError, TransactionFault},
+    source::{Bounds, Chunk, SourceError, TransactionFault},
 };
 
 const XID: &str = "X'67',X'',1";
@@ -26,8 +26,8 @@ fn end(log: &mut Log, verb: &str) {
 
 /// Reads the log from `start` on, and branches again where they are asked for.
 fn read(log: &Log, start: &Position, cost_max: usize) -> Result<Vec<Chunk>, SourceError> {
-    let chunks = read_with(log, start, cost_max, false)?;
-    let from_kept = read_with(log, start, cost_max, true)?;
+    let chunks = read_with(log, start, cost_max, false, Bounds::default())?;
+    let from_kept = read_with(log, start, cost_max, true, Bounds::default())?;
     assert_eq!(rows(&chunks), rows(&from_kept), "kept events are those that are read again");
     Ok(chunks)
 }
@@ -37,8 +37,10 @@ fn read_with(
     start: &Position,
     cost_max: usize,
     keeps: bool,
+    bounds: Bounds,
 ) -> Result<Vec<Chunk>, SourceError> {
     let mut assembler = assembler(start, cost_max);
+    assembler.keep_to(bounds);
     let mut chunks = Vec::new();
     let unneeded = start.unneeded(start.server_uuid, &GtidSet::default());
     for event in log.serve(&Position { gtid_set: unneeded, ..start.clone() }) {
@@ -223,6 +225,22 @@ fn branch_that_another_server_has_purged_halts_where_it_is_committed() {
     let error = read(&log, &there, UNLIMITED).unwrap_err();
 
     assert!(matches!(error, SourceError::BranchGone { ref xid, .. } if xid == XID), "{error}");
+}
+
+/// As in a replay of what has certain GTIDs.
+#[test]
+fn branch_belongs_to_the_range_that_its_commit_is_in() {
+    let mut log = Log::new(true);
+    branch(&mut log, false, OUTBOX, &[(1, 10)]);
+    log.transaction(&[(OUTBOX, &[(2, 10)])]);
+    end(&mut log, "COMMIT");
+    log.transaction(&[(OUTBOX, &[(3, 10)])]);
+    let range = |bounds| rows(&read_with(&log, &log.start(), UNLIMITED, false, bounds).unwrap());
+    let upto = |numbers: &str| Some(format!("{SOURCE}:{numbers}").parse().unwrap());
+
+    assert_eq!(range(Bounds { after: upto("1-2"), ..Bounds::default() }), [1, 3]);
+    assert_eq!(range(Bounds { after: upto("1-3"), ..Bounds::default() }), [3]);
+    assert_eq!(range(Bounds { within: upto("1-2"), ..Bounds::default() }), [2]);
 }
 
 /// A server that died may have the branch in its binlog and not in its engine.
