@@ -61,7 +61,7 @@ pub(super) async fn add_prepared(
     for xid in wanted {
         warn!(xid, "an XA branch is prepared of which the binlog has nothing before the start");
     }
-    found.sort_by(|one, other| one.prepared_at.cmp(&other.prepared_at));
+    found.sort_by_key(|branch| branch.prepared_at);
     if let Some(first) = found.first() {
         info!(branches = found.len(), first = %first, "XA branches are prepared before the start");
     }

@@ -73,20 +73,17 @@ async fn read_recalled(
 
 /// Whether the place is not there any more.
 fn is_gone(error: &SourceError) -> bool {
-    match error {
-        SourceError::Connection(ConnectionError::Refused(refused)) => {
-            matches!(refused.refusal(), Refusal::Purged | Refusal::Behind)
-        }
-        SourceError::Files(error) => {
-            matches!(
-                error,
-                BinlogFilesError::NoSuchFile { .. }
-                    | BinlogFilesError::NotABoundary { .. }
-                    | BinlogFilesError::BehindEnd { .. }
-            )
-        }
-        _ => false,
+    if let SourceError::Connection(ConnectionError::Refused(refused)) = error {
+        return matches!(refused.refusal(), Refusal::Purged | Refusal::Behind);
     }
+    matches!(
+        error,
+        SourceError::Files(
+            BinlogFilesError::NoSuchFile { .. }
+                | BinlogFilesError::NotABoundary { .. }
+                | BinlogFilesError::BehindEnd { .. }
+        )
+    )
 }
 
 /// A stream of its own: the one that is read goes on behind the branch.
