@@ -86,7 +86,10 @@ async fn ahead(
     position: &Position,
     server: &ServerFacts,
 ) -> Result<Ahead, PositionError> {
-    let missing = match (&position.gtid_set, &server.gtids) {
+    let purged = server.gtids.as_ref().map(|gtids| &gtids.purged);
+    // A prepared branch waits for nobody but its own end.
+    let published = purged.and_then(|purged| position.unneeded(server.server_uuid, purged));
+    let missing = match (&published, &server.gtids) {
         (Some(published), Some(gtids)) => {
             let mut missing = gtids.executed.clone();
             missing.subtract(published);
@@ -100,9 +103,9 @@ async fn ahead(
         Some(missing) => missing.is_empty(),
         None => position.coordinates == server.end,
     };
-    let first = match (&position.gtid_set, is_at_end) {
+    let first = match (&published, is_at_end) {
         (_, true) => None,
-        (Some(set), false) if server.gtids.is_some() => {
+        (Some(set), false) => {
             probe.first_transaction(&DumpStart::After(set.clone()), &server.end).await?
         }
         // The dump command has 32 bits for the position.

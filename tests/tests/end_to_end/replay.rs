@@ -73,7 +73,7 @@ pub(crate) fn assert_replayed(replayed: &[Record], originals: &[Record], name: &
 }
 
 /// Replays to a topic of its own, and compares.
-async fn compare(
+pub(crate) async fn compare(
     case: &Case<'_>,
     config: &RelayConfig,
     originals: &[Record],

@@ -7,6 +7,7 @@ use rowpost_tests::{Setup, needs};
 
 use crate::{
     case::{Case, Session},
+    replay::{compare, moment},
     stack::LONG,
 };
 
@@ -65,13 +66,15 @@ async fn branches_are_published_where_they_are_committed(setup: Setup) -> Result
     // So that the large branch leaves in parts.
     config.set_text("limits.chunk_bytes_max", "1MiB");
     let mut session = case.session().await?;
+    let began = moment(&case, &session).await?;
     let before = prepare(&case, &mut session, "before the start", 2).await?;
     prepare(&case, &mut session, "ended before the start", 2).await?;
     end(&case, &mut session, "commit", "ended before the start").await;
-    let mut relay = case.relay_with(config).await?;
+    let mut relay = case.relay_with(config.clone()).await?;
 
     let first = prepare(&case, &mut session, "first", 2).await?;
     session.insert(1).await?;
+    let two_are_prepared = moment(&case, &session).await?;
     let second = prepare(&case, &mut session, "second", 3).await?;
     prepare(&case, &mut session, "in vain", 4).await?;
     let large = prepare(&case, &mut session, "large", 20_000).await?;
@@ -98,7 +101,15 @@ async fn branches_are_published_where_they_are_committed(setup: Setup) -> Result
     session.insert(2).await?;
     session.run_all(&[&format!("xa end {xid}"), &format!("xa commit {xid} one phase")]).await?;
 
-    case.expect(&mut session).await?;
+    let records = case.expect(&mut session).await?;
+    // A replay reads again what the relay had kept, and the other way round.
+    let all = ["--from", &began.coordinates];
+    compare(&case, &config, &records, ("all", &all)).await?;
+    if setup == Setup::Current {
+        let rest = ["--from", &two_are_prepared.gtids];
+        let records = &records[two_are_prepared.rows..];
+        compare(&case, &config, records, ("rest", &rest)).await?;
+    }
     Ok(())
 }
 

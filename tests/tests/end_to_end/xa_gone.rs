@@ -58,6 +58,7 @@ async fn branch_whose_binlog_is_purged_is_named(setup: Setup) -> Result<()> {
     let report = show(&config).await?;
     let prepared = report["checkpoint"]["position"]["prepared"].as_array().context("branches")?;
     assert_eq!(prepared.len(), 2);
+    assert_eq!(report["ahead"]["waiting_since"], serde_json::Value::Null, "{report}");
     let position = coordinates(&report);
     let (file, _) = position.rsplit_once(':').context("coordinates")?;
     session.run(format!("purge binary logs to '{file}'")).await?;

@@ -8,7 +8,7 @@ use rowpost_tests::{Random, Relay, Setup, WriterOptions, Writers, needs};
 
 use crate::stack::{LONG, Stack};
 
-const KILLS: u32 = 10;
+const KILLS: u32 = 8;
 const LIFE_MAX_MS: u32 = 1_500;
 
 async fn kills_lose_and_double_no_branch(setup: Setup) -> Result<()> {

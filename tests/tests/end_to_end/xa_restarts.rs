@@ -28,7 +28,7 @@ async fn branches_outlive_deaths_of_server_and_relay(setup: Setup) -> Result<()>
     let over_kill = prepare(&case, &mut session, "over a kill", 2).await?;
     prepare(&case, &mut session, "in vain over a kill", 2).await?;
     let name = if setup == Setup::Current { "compressed large" } else { "large" };
-    let large = prepare(&case, &mut session, name, 20_000).await?;
+    let large = prepare(&case, &mut session, name, 8_000).await?;
     session.insert(1).await?;
     case.records(session.ids.len()).await?;
     relay.kill9()?;

@@ -134,10 +134,11 @@ fn branches_are_committed_whole_and_once_wherever_reading_goes_on() {
         log.rotate();
         log.transaction(&[(OUTBOX, &[(101, 10)])]);
         end(&mut log, "COMMIT");
+        branch(&mut log, true, OUTBOX, &small(20..30));
         log.transaction(&[(OUTBOX, &[(102, 10)])]);
         let all = read(&log, &log.start(), cost_max).unwrap();
         let expected = rows(&all);
-        assert_eq!(expected.len(), 13);
+        assert_eq!(expected.len(), 23);
 
         for killed in 0..all.len() {
             let (out, _) = all.split_at(killed);
