@@ -33,14 +33,10 @@ use crate::{
 pub async fn set(
     config: &Config,
     args: &PositionSetArgs,
-    output: impl Write,
+    mut output: impl Write,
 ) -> Result<(), Failure> {
     let target = Target::parse(&args.position)?;
-    let is_one_of_several = config.mysql.url.hosts().len() > 1;
-    let config = &settle(config, None).await.map_err(PositionError::from)?;
-    if is_one_of_several {
-        writeln!(output, "on host {}, the first that answers:", config.mysql.url.host())?;
-    }
+    let config = &on_one_host(config, &mut output).await?;
     if args.force && config.delivery == Delivery::AtLeastOnce {
         return Err(PositionError::NothingToFenceWith.into());
     }
@@ -52,6 +48,18 @@ pub async fn set(
     let forgotten = args.forget_branch.clone();
     let order = Order { checkpoint, to, server, doubt: None, forgotten, dry_run, yes, force };
     carry_out(config, order, async || Ok(()), output).await
+}
+
+/// The configuration with the first host that answers, which is said where there are several.
+pub(super) async fn on_one_host(
+    config: &Config,
+    output: &mut impl Write,
+) -> Result<Config, Failure> {
+    let settled = settle(config, None).await.map_err(PositionError::from)?;
+    if config.mysql.url.hosts().len() > 1 {
+        writeln!(output, "on host {}, the first that answers:", settled.mysql.url.host())?;
+    }
+    Ok(settled)
 }
 
 /// A position to write, and how.

@@ -71,6 +71,7 @@ pub async fn import(
     if args.force && config.delivery == Delivery::AtLeastOnce {
         return Err(PositionError::NothingToFenceWith.into());
     }
+    let config = &set::on_one_host(config, &mut output).await?;
     let foreign = wanted.read(config).await.map_err(PositionError::from)?;
     let mut head = String::new();
     text::line(&mut head, "found", &foreign.place);
