@@ -48,7 +48,11 @@ impl From<ExitCode> for std::process::ExitCode {
 impl From<&Failure> for ExitCode {
     fn from(failure: &Failure) -> Self {
         match failure {
-            Failure::Config(_) | Failure::Settings(_) | Failure::Http(_) => Self::Usage,
+            Failure::Config(_)
+            | Failure::Settings(_)
+            | Failure::Http(_)
+            // Nearly always a variable of the environment.
+            | Failure::Traces(_) => Self::Usage,
             Failure::Logging(_) | Failure::Runtime(_) | Failure::Output(_) => Self::Internal,
             Failure::Pipeline(error) => error.into(),
             Failure::Replay(error) => error.into(),

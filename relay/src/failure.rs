@@ -24,6 +24,8 @@ pub enum Failure {
     Http(#[from] BindError),
     #[error("the asynchronous runtime could not be started")]
     Runtime(#[source] io::Error),
+    #[error("the export of spans could not be started; see tracing.otlp_endpoint and OTEL_…")]
+    Traces(#[source] io::Error),
     #[error(transparent)]
     Pipeline(#[from] PipelineError),
     #[error(transparent)]
@@ -55,6 +57,7 @@ impl Failure {
             | Self::Logging(_)
             | Self::Http(_)
             | Self::Runtime(_)
+            | Self::Traces(_)
             | Self::Check(_)
             | Self::Replay(_)
             | Self::Find(_)

@@ -57,7 +57,7 @@ fn run(args: &ConfigArgs) -> Result<(), Failure> {
     let listener = http::bind(config.http.listen)?;
     let settings = config.publish_settings()?;
     let started = traces::start(&config.tracing, &config.source, &metrics);
-    let (traces, exporting) = started.map_err(Failure::Runtime)?.unzip();
+    let (traces, exporting) = started.map_err(Failure::Traces)?.unzip();
     let settings = settings.traced(traces);
     let pipeline = Pipeline::new(&config, settings, metrics, status.clone());
     let runtime = runtime()?;

@@ -216,7 +216,10 @@ fn collector_that_never_answers_holds_the_end_for_a_second_and_its_spans_are_cou
         traces.finish(pending(&traces, &chunk(&[Some(SAMPLED); 100])));
     }
     let published_in = started.elapsed();
-    exporting.end();
+    let ended = thread::spawn(|| exporting.end());
+    while !ended.is_finished() && started.elapsed() < FLUSH_MAX * 4 {
+        thread::sleep(Duration::from_millis(10));
+    }
 
     assert!(metrics.spans_lost.get() > 1_000, "{}", metrics.spans_lost.get());
     assert!(published_in < Duration::from_secs(1), "it took {published_in:?}");

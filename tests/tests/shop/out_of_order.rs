@@ -35,6 +35,16 @@ async fn noted(shop: &Shop, service: &str, table: &str, id: &str, state: &str) {
     .await;
 }
 
+/// While the relay stands still, what a service has told is still in its outbox.
+async fn answered_twice(shop: &Shop, service: &str, id: &str) {
+    let outbox = format!("{}.outbox", shop.schema(service));
+    let sql = format!("select count(*) from {outbox} where aggregateid = '{id}'");
+    eventually(&format!("{service} tells its end again"), LONG, async || {
+        Ok::<_, anyhow::Error>(shop.mysql.value::<u64>(&sql).await? == 2)
+    })
+    .await;
+}
+
 /// While the relay stands still, what undoes a step gets to its service before what asks for it.
 async fn what_undoes_a_step_overtakes_what_asks_for_it(style: Style) -> Result<()> {
     let name = format!("over{}", &style.as_str()[..2]);
@@ -56,12 +66,17 @@ async fn what_undoes_a_step_overtakes_what_asks_for_it(style: Style) -> Result<(
 
     let released = shop.place(&Order::of(item, 2)).await?;
     let refunded = shop.place(&Order::of(item, 3)).await?;
-    let event = message(&shop, &released, cancel).await?;
-    producer.write(cancel_topic, Some(&released), &event).await?;
-    let event = message(&shop, &refunded, refund).await?;
-    producer.write(refund_topic, Some(&refunded), &event).await?;
+    // Each of them twice, as by somebody who has not heard the answer.
+    for _ in 0..2 {
+        let event = message(&shop, &released, cancel).await?;
+        producer.write(cancel_topic, Some(&released), &event).await?;
+        let event = message(&shop, &refunded, refund).await?;
+        producer.write(refund_topic, Some(&refunded), &event).await?;
+    }
     noted(&shop, "inventory", "reservation", &released, "RELEASED").await;
     noted(&shop, "payment", "payment", &refunded, "REVERSED").await;
+    answered_twice(&shop, "inventory", &released).await;
+    answered_twice(&shop, "payment", &refunded).await;
     shop.relay.start_again()?;
 
     for id in [&released, &refunded] {
