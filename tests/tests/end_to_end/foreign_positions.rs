@@ -53,7 +53,9 @@ pub(crate) async fn transaction(case: &Case<'_>, from: &str, rows: usize) -> Res
     for file in files.iter().skip_while(|file| **file != *from.file) {
         let shown: Vec<Row> = connection.query(format!("show binlog events in '{file}'")).await?;
         let events: Vec<Shown> = shown.iter().filter_map(read).collect();
-        if let Some(written) = find(&events, file, &case.database, rows)? {
+        let behind = if **file == *from.file { from.position } else { 0 };
+        let mut found = find(&events, file, &case.database, rows)?.into_iter();
+        if let Some(written) = found.find(|written| written.begin >= behind) {
             return Ok(written);
         }
     }
@@ -69,7 +71,8 @@ fn read(row: &Row) -> Option<Shown> {
     })
 }
 
-fn find(events: &[Shown], file: &str, database: &str, rows: usize) -> Result<Option<Written>> {
+fn find(events: &[Shown], file: &str, database: &str, rows: usize) -> Result<Vec<Written>> {
+    let mut found = Vec::new();
     let mut before = GtidSet::default();
     let mut gtid = None;
     let mut begin = None;
@@ -81,17 +84,17 @@ fn find(events: &[Shown], file: &str, database: &str, rows: usize) -> Result<Opt
             ("Xid", _) => {
                 let first = begin.context("no begin")?;
                 let counted = count(&events[first..=index], database);
-                let found = counted.iter().filter(|(is_outbox, ..)| *is_outbox).count();
-                if found * ROWS_OF_EVENT == rows {
+                let events_of_outbox = counted.iter().filter(|(is_outbox, ..)| *is_outbox).count();
+                if events_of_outbox * ROWS_OF_EVENT == rows {
                     let is_compressed = events[first - 1].kind == "Transaction_payload";
                     let head = &events[if is_compressed { first - 1 } else { first }];
-                    return Ok(Some(Written {
+                    found.push(Written {
                         file: file.to_owned(),
                         begin: head.begin,
                         is_compressed,
                         gtids_before: before.to_string(),
                         events: counted,
-                    }));
+                    });
                 }
                 if let Some(gtid) = gtid.take() {
                     before.union(&gtid.parse()?);
@@ -106,7 +109,7 @@ fn find(events: &[Shown], file: &str, database: &str, rows: usize) -> Result<Opt
             (_, _) => {}
         }
     }
-    Ok(None)
+    Ok(found)
 }
 
 fn is_xid(event: &Shown) -> bool {
