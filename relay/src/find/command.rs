@@ -55,7 +55,7 @@ pub async fn run(args: &FindArgs, mut output: impl Write) -> Result<(), Failure>
         None => settle(&config, None).await.map_err(FindError::from)?,
     };
     let find = Find { args, config, has_server, progress };
-    let found = find.report(selection).await;
+    let found = Box::pin(find.report(selection)).await;
     find.progress.clear();
     let report = found?;
     if args.json {
