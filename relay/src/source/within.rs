@@ -234,9 +234,11 @@ impl Counter {
             }
             _ if self.has_begun => Counted::Inside,
             // A statement outside of BEGIN is a transaction of its own.
-            Statement::Savepoint(_) | Statement::XaEnd | Statement::XaFinish | Statement::Other => {
-                Counted::Last
-            }
+            Statement::Savepoint(_)
+            | Statement::XaEnd
+            | Statement::XaCommit(_)
+            | Statement::XaRollback(_)
+            | Statement::Other => Counted::Last,
         })
     }
 
