@@ -45,6 +45,7 @@ fn every_metric_has_a_row_and_every_row_is_a_metric() {
     let topic = TopicLabel { topic: "t".to_owned() };
     drop(metrics.records_published.get_or_create(&topic));
     drop(metrics.records_acknowledged.get_or_create(&topic));
+    metrics.reads_from("db:3306");
     let mut text = String::new();
     encode(&mut text, &registry).unwrap();
 

@@ -86,7 +86,11 @@ pub(crate) async fn compare(
 
     let stdout = replay_well(config, &arguments).await?;
 
-    assert!(stdout.contains(&format!("{} records", originals.len())), "{stdout}");
+    assert!(
+        stdout.contains(&format!("{} records", originals.len())),
+        "{} records:\n{stdout}",
+        originals.len()
+    );
     assert_replayed(&consumer::read_now(case.kafka, &topic).await?, originals, name);
     Ok(())
 }

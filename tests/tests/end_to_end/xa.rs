@@ -66,10 +66,10 @@ async fn branches_are_published_where_they_are_committed(setup: Setup) -> Result
     // So that the large branch leaves in parts.
     config.set_text("limits.chunk_bytes_max", "1MiB");
     let mut session = case.session().await?;
-    let began = moment(&case, &session).await?;
-    let before = prepare(&case, &mut session, "before the start", 2).await?;
     prepare(&case, &mut session, "ended before the start", 2).await?;
     end(&case, &mut session, "commit", "ended before the start").await;
+    let began = moment(&case, &session).await?;
+    let before = prepare(&case, &mut session, "before the start", 2).await?;
     let mut relay = case.relay_with(config.clone()).await?;
 
     let first = prepare(&case, &mut session, "first", 2).await?;

@@ -21,14 +21,14 @@ async fn branches_outlive_deaths_of_server_and_relay(setup: Setup) -> Result<()>
     let case = Case::on(&mysql, "xa_deaths").await?;
     let mut config = case.config()?;
     // So that the large branch takes long enough to be met in the middle.
-    config.set_text("limits.chunk_bytes_max", "64KiB").set("publish.batch_records_max", 200);
+    config.set_text("limits.chunk_bytes_max", "64KiB").set("publish.batch_records_max", 50);
     let mut relay = case.relay_with(config).await?;
     let mut session = case.session().await?;
 
     let over_kill = prepare(&case, &mut session, "over a kill", 2).await?;
     prepare(&case, &mut session, "in vain over a kill", 2).await?;
     let name = if setup == Setup::Current { "compressed large" } else { "large" };
-    let large = prepare(&case, &mut session, name, 8_000).await?;
+    let large = prepare(&case, &mut session, name, 20_000).await?;
     session.insert(1).await?;
     case.records(session.ids.len()).await?;
     relay.kill9()?;
