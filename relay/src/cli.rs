@@ -301,6 +301,13 @@ pub struct PositionSetArgs {
     /// its rows are never published. Repeatable.
     #[arg(long, value_name = "XID")]
     pub forget_branch: Vec<String>,
+    #[command(flatten)]
+    pub move_args: MoveArgs,
+}
+
+/// How a position is written over the one that is there.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct MoveArgs {
     /// Only say what it would do.
     #[arg(long)]
     pub dry_run: bool,
@@ -336,15 +343,8 @@ pub struct PositionImportArgs {
     pub client_id: Option<String>,
     #[command(flatten)]
     pub config: ConfigArgs,
-    /// Only say what was found and what it would become.
-    #[arg(long)]
-    pub dry_run: bool,
-    /// Leave transactions out, or publish some once more, without being asked.
-    #[arg(long)]
-    pub yes: bool,
-    /// Do not look whether a relay runs: shut it out. It ends with exit code 69.
-    #[arg(long)]
-    pub force: bool,
+    #[command(flatten)]
+    pub move_args: MoveArgs,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     checkpoint::{Checkpoint, Role, Store, Writer},
-    cli::PositionSetArgs,
+    cli::{MoveArgs, PositionSetArgs},
     config::{Config, Delivery},
     failure::Failure,
     metrics::Metrics,
@@ -37,16 +37,16 @@ pub async fn set(
 ) -> Result<(), Failure> {
     let target = Target::parse(&args.position)?;
     let config = &on_one_host(config, &mut output).await?;
-    if args.force && config.delivery == Delivery::AtLeastOnce {
+    if args.move_args.force && config.delivery == Delivery::AtLeastOnce {
         return Err(PositionError::NothingToFenceWith.into());
     }
     let checkpoint = read_checkpoint(config).await?;
     let from = checkpoint.as_ref().map(|checkpoint| &checkpoint.position);
     let (mut to, server) = find(config, &target, from).await?;
     carry_over(from, &mut to, &args.forget_branch)?;
-    let &PositionSetArgs { dry_run, yes, force, .. } = args;
     let forgotten = args.forget_branch.clone();
-    let order = Order { checkpoint, to, server, doubt: None, forgotten, dry_run, yes, force };
+    let move_args = args.move_args;
+    let order = Order { checkpoint, to, server, doubt: None, forgotten, move_args };
     carry_out(config, order, async || Ok(()), output).await
 }
 
@@ -72,9 +72,7 @@ pub(super) struct Order {
     pub(super) doubt: Option<String>,
     /// XIDs of prepared branches that are left out.
     pub(super) forgotten: Vec<String>,
-    pub(super) dry_run: bool,
-    pub(super) yes: bool,
-    pub(super) force: bool,
+    pub(super) move_args: MoveArgs,
 }
 
 /// Says what the move means, and writes it once nobody else does and `stands_still` has nothing against
@@ -85,7 +83,8 @@ pub(super) async fn carry_out(
     stands_still: impl AsyncFnOnce() -> Result<(), PositionError>,
     mut output: impl Write,
 ) -> Result<(), Failure> {
-    let Order { checkpoint, to, server, doubt, forgotten, dry_run, yes, force } = order;
+    let Order { checkpoint, to, server, doubt, forgotten, move_args } = order;
+    let MoveArgs { dry_run, yes, force } = move_args;
     let from = checkpoint.as_ref().map(|checkpoint| &checkpoint.position);
     let planned = Move::between(from, &to, &server);
     output.write_all(text::plan(from, &to, &planned, doubt.as_deref()).as_bytes())?;

@@ -13,7 +13,8 @@ use std::{collections::HashMap, sync::Arc};
 use super::{
     DecodeError, SourceError,
     error::Place,
-    row::RowDecoder,
+    event::{EventHeader, EventType},
+    row::{RowDecoder, RowsEvent},
     table_map::{ColumnDescription, DescribeError, TableMap},
 };
 use crate::{
@@ -153,6 +154,24 @@ impl Tables {
             self.outboxes.retain(|id, _| mapped.iter().any(|(mapped, _)| mapped == id));
         }
         self.outboxes.insert(table_id, outbox);
+    }
+
+    /// Whether who publishes the outbox tables' rows needs the body of such an event.
+    pub(super) fn want(&self, header: &EventHeader, head: &[u8]) -> bool {
+        match header.event_type {
+            EventType::WRITE_ROWS_V1 | EventType::WRITE_ROWS => RowsEvent::peek_table_id(head)
+                .is_ok_and(|table_id| self.is_outbox(table_id) == Some(true)),
+            EventType::UPDATE_ROWS_V1
+            | EventType::DELETE_ROWS_V1
+            | EventType::UPDATE_ROWS
+            | EventType::DELETE_ROWS
+            | EventType::PARTIAL_UPDATE_ROWS
+            | EventType::ROWS_QUERY
+            | EventType::PREVIOUS_GTIDS
+            // A statement's first words say what it is.
+            | EventType::QUERY => false,
+            _ => true,
+        }
     }
 
     /// Whether the table id is one of an outbox table; `None`: no table map of this statement has it.

@@ -288,20 +288,7 @@ impl Counter {
 
 impl Interest for Counter {
     fn wants(&self, header: &EventHeader, head: &[u8]) -> bool {
-        match header.event_type {
-            EventType::WRITE_ROWS_V1 | EventType::WRITE_ROWS => RowsEvent::peek_table_id(head)
-                .is_ok_and(|table_id| self.tables.is_outbox(table_id) == Some(true)),
-            EventType::UPDATE_ROWS_V1
-            | EventType::DELETE_ROWS_V1
-            | EventType::UPDATE_ROWS
-            | EventType::DELETE_ROWS
-            | EventType::PARTIAL_UPDATE_ROWS
-            | EventType::ROWS_QUERY
-            | EventType::PREVIOUS_GTIDS
-            // A statement's first words say what it is.
-            | EventType::QUERY => false,
-            _ => true,
-        }
+        self.tables.want(header, head)
     }
 }
 

@@ -68,7 +68,7 @@ pub async fn import(
     mut output: impl Write,
 ) -> Result<(), Failure> {
     let wanted = Wanted::new(args).map_err(PositionError::from)?;
-    if args.force && config.delivery == Delivery::AtLeastOnce {
+    if args.move_args.force && config.delivery == Delivery::AtLeastOnce {
         return Err(PositionError::NothingToFenceWith.into());
     }
     let config = &set::on_one_host(config, &mut output).await?;
@@ -87,9 +87,7 @@ pub async fn import(
         server,
         doubt: found.doubt.map(|doubt| doubt.to_string()),
         forgotten: Vec::new(),
-        dry_run: args.dry_run,
-        yes: args.yes,
-        force: args.force,
+        move_args: args.move_args,
     };
     let stands_still = async || ensure_stands_still(&wanted, config, &foreign).await;
     set::carry_out(config, order, stands_still, output).await

@@ -40,7 +40,6 @@ use super::{
     Bounds, Chunk, Interest, RawEvent, SourceError,
     error::{Place, TransactionFault},
     event::{EventHeader, EventType, RotateEvent, incident_message},
-    row::RowsEvent,
     tables::Tables,
 };
 use crate::{
@@ -301,19 +300,6 @@ impl Interest for Assembler {
         if self.transaction.as_ref().is_some_and(|transaction| transaction.is_passed_over) {
             return header.event_type == EventType::XA_PREPARE;
         }
-        match header.event_type {
-            EventType::WRITE_ROWS_V1 | EventType::WRITE_ROWS => RowsEvent::peek_table_id(head)
-                .is_ok_and(|table_id| self.tables.is_outbox(table_id) == Some(true)),
-            EventType::UPDATE_ROWS_V1
-            | EventType::DELETE_ROWS_V1
-            | EventType::UPDATE_ROWS
-            | EventType::DELETE_ROWS
-            | EventType::PARTIAL_UPDATE_ROWS
-            | EventType::ROWS_QUERY
-            | EventType::PREVIOUS_GTIDS
-            // A statement's first words say what it is.
-            | EventType::QUERY => false,
-            _ => true,
-        }
+        self.tables.want(header, head)
     }
 }
