@@ -44,6 +44,26 @@ async fn write_mixed(writer: &mut Writer, random: &mut Random, count: usize) -> 
                 }
                 writer.run("commit").await?;
             }
+            5 => {
+                // Other tests name their branches on the same server.
+                let branch = format!("'{}-{}'", writer.connection.id(), writer.id());
+                writer.run(&format!("xa start {branch}")).await?;
+                let is_committed = random.below(3) > 0;
+                if is_committed {
+                    writer.insert(&lengths).await?;
+                } else {
+                    writer.insert_in_vain(&lengths).await?;
+                }
+                writer.insert_other(50).await?;
+                writer.run(&format!("xa end {branch}")).await?;
+                if is_committed && random.below(3) == 0 {
+                    writer.run(&format!("xa commit {branch} one phase")).await?;
+                } else {
+                    writer.run(&format!("xa prepare {branch}")).await?;
+                    let end = if is_committed { "commit" } else { "rollback" };
+                    writer.run(&format!("xa {end} {branch}")).await?;
+                }
+            }
             _ => writer.insert(&lengths).await?,
         }
     }

@@ -12,39 +12,6 @@ use serde_json::json;
 use crate::stage::Stage;
 
 #[tokio::test]
-async fn prepared_xa_branch_with_outbox_rows_halts_and_is_named() -> Result<()> {
-    for (tier, setup) in [(Tier::Mysql9, Setup::Current), (Tier::Mysql57, Setup::Reference)] {
-        needs!(tier);
-        let stage = Stage::new(MysqlServer::shared(setup).await?).await?;
-        let mut reading = stage.read().await?;
-        let mut writer = stage.writer().await?;
-        let xid = format!("'{}'", stage.database);
-
-        // Passed: no outbox rows; then one phase.
-        writer.run(&format!("xa start {xid}")).await?;
-        writer.insert_other(10).await?;
-        for statement in ["end", "prepare", "commit"] {
-            writer.run(&format!("xa {statement} {xid}")).await?;
-        }
-        writer.run(&format!("xa start {xid}")).await?;
-        writer.insert(&[10]).await?;
-        writer.run(&format!("xa end {xid}")).await?;
-        writer.run(&format!("xa commit {xid} one phase")).await?;
-        reading.expect(&writer.committed).await?;
-        writer.run(&format!("xa start {xid}")).await?;
-        writer.insert(&[10]).await?;
-        for statement in ["end", "prepare", "commit"] {
-            writer.run(&format!("xa {statement} {xid}")).await?;
-        }
-
-        let error = reading.error().await?;
-        assert!(error.contains(&format!("`{}.outbox`", stage.database)), "{error}");
-        assert!(error.contains("XA transaction X'"), "{error}");
-    }
-    Ok(())
-}
-
-#[tokio::test]
 async fn purged_binlog_halts_and_names_what_is_missing() -> Result<()> {
     for (tier, setup) in [(Tier::Mysql9, Setup::Current), (Tier::Mysql57, Setup::Reference)] {
         needs!(tier);
