@@ -4,9 +4,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
-/// The first checks come quickly, later ones spare the machine.
+/// The first checks come quickly, later ones spare the machine; but none so late that it misses a
+/// state that lasts for a second, like a large transaction of which a part is published.
 const FIRST_INTERVAL: Duration = Duration::from_millis(10);
-const LAST_INTERVAL: Duration = Duration::from_millis(500);
+const LAST_INTERVAL: Duration = Duration::from_millis(100);
 
 /// What a check answers: `bool`, or `Result<bool>` where an error counts as "not yet".
 pub trait Answer {

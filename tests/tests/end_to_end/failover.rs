@@ -167,7 +167,7 @@ async fn hosts_that_die_in_turn_lose_double_and_reorder_nothing() -> Result<()> 
     let Pair { stack, replica } = &pair;
     let leader = &stack.mysql;
     let mut config = pair.config()?;
-    config.set("publish.batch_records_max", 100);
+    config.set("publish.batch_records_max", 10);
 
     let first = Phase::new(stack, 1).await?;
     let written = first.write(leader).await?;
