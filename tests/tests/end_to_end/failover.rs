@@ -25,14 +25,14 @@ use crate::{
 };
 
 /// A leader and a server that replicates from it.
-struct Pair {
-    stack: Stack,
-    replica: MysqlServer,
+pub(crate) struct Pair {
+    pub(crate) stack: Stack,
+    pub(crate) replica: MysqlServer,
 }
 
 impl Pair {
     /// The replica cuts the same transactions into other events than its leader, and packs them up.
-    async fn start(name: &str) -> Result<Self> {
+    pub(crate) async fn start(name: &str) -> Result<Self> {
         let arguments = [
             "--server-id=2",
             "--binlog-row-event-max-size=1024",
@@ -53,7 +53,7 @@ impl Pair {
 }
 
 /// Names these hosts, in this order.
-fn of_hosts(mut config: RelayConfig, hosts: &[&MysqlServer]) -> Result<RelayConfig> {
+pub(crate) fn of_hosts(mut config: RelayConfig, hosts: &[&MysqlServer]) -> Result<RelayConfig> {
     let ports = hosts.iter().map(|host| host.port()).collect::<Result<Vec<_>>>()?;
     let list: Vec<String> = ports.iter().map(|port| format!("127.0.0.1:{port}")).collect();
     config.set_text("mysql.url", &format!("mysql://root@{}", list.join(",")));
@@ -65,7 +65,7 @@ async fn status(relay: &Relay) -> Result<Value> {
 }
 
 /// Until the status names this host, and the relay is ready.
-async fn reads_from(relay: &Relay, host: &MysqlServer) -> Result<()> {
+pub(crate) async fn reads_from(relay: &Relay, host: &MysqlServer) -> Result<()> {
     let expected = format!("127.0.0.1:{}", host.port()?);
     relay.wait_ready(LONG).await;
     eventually("the host is read", LONG, async || {

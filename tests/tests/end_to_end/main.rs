@@ -14,6 +14,7 @@ mod consumer;
 mod delivery;
 mod exit_codes;
 mod failover;
+mod failover_middle;
 mod faults;
 mod find;
 mod find_missing;

@@ -19,17 +19,17 @@ use crate::{
     stack::{LONG, Stack, assert_says, halts},
 };
 
-const READING: &str = "reading the outbox tables";
+pub(crate) const READING: &str = "reading the outbox tables";
 const READ: &str = "outbox tables read, the binlog follows";
 
-fn from_table(mut config: RelayConfig) -> RelayConfig {
+pub(crate) fn from_table(mut config: RelayConfig) -> RelayConfig {
     config.set_text("mysql.start", "table");
     config
 }
 
 /// So that a start takes two seconds, and stops, kills and deletions meet it: what is in flight waits for
 /// the next commit, and nothing is read meanwhile.
-fn slowly(mut config: RelayConfig) -> RelayConfig {
+pub(crate) fn slowly(mut config: RelayConfig) -> RelayConfig {
     config
         .set_text("limits.chunk_bytes_max", "64KiB")
         .set_text("limits.in_flight_bytes_max", "128KiB")
@@ -37,7 +37,7 @@ fn slowly(mut config: RelayConfig) -> RelayConfig {
     config
 }
 
-async fn says(relay: &Relay, text: &str) {
+pub(crate) async fn says(relay: &Relay, text: &str) {
     eventually(text, LONG, async || Ok::<_, anyhow::Error>(relay.log_text()?.contains(text))).await;
 }
 
