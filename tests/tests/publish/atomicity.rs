@@ -78,6 +78,8 @@ async fn open_transaction_of_a_killed_publisher_is_aborted_by_the_next_fence() -
         while instance.committed() < goal {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
+        // Right behind a commit the next transaction may not have reached the broker yet.
+        tokio::time::sleep(Duration::from_millis(u64::from(random.below(30)))).await;
         instance.kill()?;
         let left_open = stage.seen(Isolation::ReadUncommitted).await?.numbers();
 
