@@ -10,6 +10,7 @@ use std::{
     env,
     io::{BufRead, BufReader},
     process::{Command, Stdio},
+    thread,
 };
 
 use anyhow::{Context, Result, ensure};
@@ -18,6 +19,9 @@ use rowpost_servers::tier::{Tier, WITHOUT_VARIABLE};
 
 use self::tally::Tally;
 use crate::cargo;
+
+/// Of cargo's test programs: how many tests run at once. Twice the cores, because they mostly wait for servers.
+const THREADS_VARIABLE: &str = "RUST_TEST_THREADS";
 
 #[derive(Debug, Args)]
 pub(crate) struct Test {
@@ -83,6 +87,10 @@ fn run_cargo_tests(arguments: &Test, without: &[Tier], tally: &mut Tally) -> Res
         .args(arguments.filter.as_deref())
         .env(WITHOUT_VARIABLE, without.join(","))
         .env("ROWPOST_BIN", cargo::target().join("debug/rowpost"));
+    if env::var_os(THREADS_VARIABLE).is_none() {
+        let cores = thread::available_parallelism().context("how many cores there are")?;
+        tests.env(THREADS_VARIABLE, (2 * cores.get()).to_string());
+    }
     let succeeded = stream(&mut tests, |line| tally.read(line))?;
     if !succeeded && tally.failed() == 0 {
         // Not a test: something does not compile, or a test program died.
