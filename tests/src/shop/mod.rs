@@ -104,7 +104,8 @@ impl Shop {
         settings.push(("SHOP_GATEWAY_URL", gateway.url("")));
         let order = start("order", settings).await?;
         relay.wait_ready(LONG).await;
-        let http = reqwest::Client::builder().timeout(LONG).build()?;
+        // Kept connections would belong to the runtime of the test that made them.
+        let http = reqwest::Client::builder().pool_max_idle_per_host(0).timeout(LONG).build()?;
         let shop = Self { mysql, kafka, relay, gateway, order, inventory, payment, http, prefix };
         shop.wait_ready().await;
         Ok(shop)
