@@ -35,8 +35,9 @@ pub struct Publish {
     pub batch_records_max: NonZeroUsize,
     /// Bytes of one Kafka transaction at most; keeps librdkafka's queue below its limit.
     pub batch_bytes_max: ByteSize,
-    /// Least time between two commits. It spares the broker markers and costs latency only while
-    /// the load is high: a record after a pause goes out at once.
+    /// Least time between two commits. It spares the broker transactions, and costs latency only while
+    /// the load is high: a record after a pause goes out at once. None is needed to form batches: one is
+    /// what arrives while the one before is on its way.
     #[serde(with = "humantime_serde")]
     pub commit_spacing: Duration,
     /// After this long the broker aborts a transaction that nobody finishes. `read_committed`
@@ -125,7 +126,7 @@ impl Default for Publish {
         Self {
             batch_records_max: NonZeroUsize::new(10_000).expect("10,000 is not zero"),
             batch_bytes_max: ByteSize::mib(8),
-            commit_spacing: Duration::from_millis(5),
+            commit_spacing: Duration::ZERO,
             transaction_timeout: Duration::from_secs(10),
             delivery_timeout: Duration::from_secs(30),
             slots: NonZeroUsize::new(2).expect("2 is not zero"),
