@@ -14,7 +14,7 @@ use tokio::sync::OnceCell;
 
 #[cfg(not(feature = "containers"))]
 use crate::control;
-use crate::control::Control;
+use crate::{control::Control, http};
 
 /// Names a store that is there already; none is started then.
 const DYNAMODB_VARIABLE: &str = "ROWPOST_TEST_DYNAMODB";
@@ -42,9 +42,7 @@ impl DynamodbStore {
 
     /// A store of the test's own.
     pub async fn start() -> Result<Self> {
-        // Kept connections would belong to the runtime of the test that made them.
-        let http = reqwest::Client::builder().pool_max_idle_per_host(0);
-        let http = http.timeout(Duration::from_secs(30)).build()?;
+        let http = http::shared_client(Duration::from_secs(30))?;
         if let Ok(endpoint) = env::var(DYNAMODB_VARIABLE) {
             let endpoint = endpoint.trim_end_matches('/').to_owned();
             let control = Control::Address { variable: DYNAMODB_VARIABLE };

@@ -1,4 +1,4 @@
-//! `GET`, as much as the relay's endpoints need.
+//! `GET`, as much as the relay's endpoints need; a client for more than that.
 
 use std::time::Duration;
 
@@ -16,6 +16,12 @@ const LIMIT: Duration = Duration::from_secs(5);
 pub struct Response {
     pub status: u16,
     pub body: String,
+}
+
+/// A client for all tests of a program. It keeps no connections: they would belong to the runtime of the
+/// test that opened them.
+pub(crate) fn shared_client(timeout: Duration) -> reqwest::Result<reqwest::Client> {
+    reqwest::Client::builder().pool_max_idle_per_host(0).timeout(timeout).build()
 }
 
 /// Asks `127.0.0.1:port` for `path`.

@@ -43,7 +43,7 @@ pub mod writer; // commits and rollbacks under load
 
 pub mod ledger; // written against published
 
-pub mod http; // the relay's endpoints
+pub mod http; // the relay's endpoints, the services
 
 pub mod collector; // of spans
 

@@ -22,7 +22,7 @@ pub use self::{
     service::Service,
 };
 use crate::{
-    KafkaBroker, MysqlServer, Relay, Setup, eventually,
+    KafkaBroker, MysqlServer, Relay, Setup, eventually, http,
     outbox::{sql, workspace},
     relay::RelayConfig,
 };
@@ -104,8 +104,7 @@ impl Shop {
         settings.push(("SHOP_GATEWAY_URL", gateway.url("")));
         let order = start("order", settings).await?;
         relay.wait_ready(LONG).await;
-        // Kept connections would belong to the runtime of the test that made them.
-        let http = reqwest::Client::builder().pool_max_idle_per_host(0).timeout(LONG).build()?;
+        let http = http::shared_client(LONG)?;
         let shop = Self { mysql, kafka, relay, gateway, order, inventory, payment, http, prefix };
         shop.wait_ready().await;
         Ok(shop)
