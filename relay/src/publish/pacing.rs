@@ -1,10 +1,10 @@
 //! When a batch leaves.
 //!
 //! Group commit needs no timer: a batch is what arrived while the one before was on its way. Two
-//! things hold it back for a while, and both only spare the broker: the spacing of commits under load,
-//! and the interval at which a quiet outbox stores its checkpoint. That one is stored even where nothing
-//! has happened: it shows that the relay lives, that no other one has taken over, and it keeps the
-//! broker from forgetting the transactional id.
+//! things hold it back for a while, and both only spare the broker: the spacing of commits under
+//! load, where one is configured, and the interval at which a quiet outbox stores its checkpoint. That
+//! one is stored even where nothing has happened: it shows that the relay lives, that no other one has
+//! taken over, and it keeps the broker from forgetting the transactional id.
 //!
 //! Pure: the clock is an argument.
 
