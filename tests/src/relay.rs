@@ -132,6 +132,11 @@ impl Relay {
         http::get(self.config.http_port, path).await
     }
 
+    /// What `/api/status` answers.
+    pub async fn status(&self) -> Result<serde_json::Value> {
+        Ok(serde_json::from_str(&self.get("/api/status").await?.body)?)
+    }
+
     pub fn http_port(&self) -> u16 {
         self.config.http_port
     }

@@ -119,7 +119,7 @@ impl Session {
         Ok(())
     }
 
-    /// Another connection, after the server was away. What must arrive stays the same.
+    /// Another connection, after the server was away, or to another one. What must arrive stays the same.
     pub(crate) async fn reconnect(&mut self, case: &Case<'_>) -> Result<()> {
         self.connection = case.session().await?.connection;
         Ok(())
@@ -133,12 +133,6 @@ impl Session {
     /// The id of the row that was the `number`th to be asked for, from one on.
     pub(crate) fn id_of(number: u32) -> String {
         format!("00000000-0000-4000-8000-{number:012}")
-    }
-
-    /// On another connection, or another server, behind what was written on `before`.
-    pub(crate) fn go_on_from(&mut self, before: &Self) {
-        self.next = before.next;
-        self.ids.clone_from(&before.ids);
     }
 
     /// The number of the next row.

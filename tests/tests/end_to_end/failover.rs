@@ -9,77 +9,25 @@ use rowpost_tests::{
     eventually,
     ledger::{Isolation, Ledger, Reader},
     needs, outbox,
-    relay::RelayConfig,
     tier::Tier,
 };
-use serde_json::Value;
 
 use crate::{
     case::Case,
     check::check,
     consumer,
     giant::write_one_transaction,
+    pair::{Pair, of_hosts, reads_from},
     replay::{moment, replay},
     stack::{LONG, PARTITIONS, Stack, assert_says, records_committed},
     starting::end_of_binlog,
 };
 
-/// A leader and a server that replicates from it.
-pub(crate) struct Pair {
-    pub(crate) stack: Stack,
-    pub(crate) replica: MysqlServer,
-}
-
-impl Pair {
-    /// The replica cuts the same transactions into other events than its leader, and packs them up.
-    pub(crate) async fn start(name: &str) -> Result<Self> {
-        let arguments = [
-            "--server-id=2",
-            "--binlog-row-event-max-size=1024",
-            "--binlog-transaction-compression=ON",
-        ];
-        let (stack, replica) = tokio::try_join!(
-            Stack::start(Setup::Current, name),
-            MysqlServer::start_with(Setup::Current, &arguments),
-        )?;
-        replica.follow(&stack.mysql).await?;
-        replica.catch_up_with(&stack.mysql).await?;
-        Ok(Self { stack, replica })
-    }
-
-    fn config(&self) -> Result<RelayConfig> {
-        of_hosts(self.stack.config()?, &[&self.stack.mysql, &self.replica])
-    }
-}
-
-/// Names these hosts, in this order.
-pub(crate) fn of_hosts(mut config: RelayConfig, hosts: &[&MysqlServer]) -> Result<RelayConfig> {
-    let ports = hosts.iter().map(|host| host.port()).collect::<Result<Vec<_>>>()?;
-    let list: Vec<String> = ports.iter().map(|port| format!("127.0.0.1:{port}")).collect();
-    config.set_text("mysql.url", &format!("mysql://root@{}", list.join(",")));
-    Ok(config)
-}
-
-async fn status(relay: &Relay) -> Result<Value> {
-    Ok(serde_json::from_str(&relay.get("/api/status").await?.body)?)
-}
-
-/// Until the status names this host, and the relay is ready.
-pub(crate) async fn reads_from(relay: &Relay, host: &MysqlServer) -> Result<()> {
-    let expected = format!("127.0.0.1:{}", host.port()?);
-    relay.wait_ready(LONG).await;
-    eventually("the host is read", LONG, async || {
-        Ok::<_, anyhow::Error>(status(relay).await?["source"]["host"] == expected.as_str())
-    })
-    .await;
-    Ok(())
-}
-
 /// Until the status says why the relay is not ready.
 async fn says(relay: &Relay, parts: &[&str]) {
     eventually("the status says why", LONG, async || {
         relay.assert_running();
-        let reason = status(relay).await?["not_ready"].to_string();
+        let reason = relay.status().await?["not_ready"].to_string();
         anyhow::ensure!(parts.iter().all(|part| reason.contains(part)), "{reason}");
         Ok(true)
     })
@@ -105,7 +53,7 @@ async fn leader_killed_inside_a_large_transaction_is_continued_on_its_replica() 
     let reader = pair.stack.reader(ledger.run())?;
     let witness = pair.stack.reader_with(ledger.run(), Isolation::ReadUncommitted)?;
     pair.replica.catch_up_with(leader).await?;
-    let mut config = pair.config()?;
+    let mut config = pair.hosts_of(pair.stack.config()?)?;
     config.set("publish.batch_records_max", 1000).set_text("limits.chunk_bytes_max", "256KiB");
 
     let relay = Relay::start(config).await?;
@@ -166,7 +114,7 @@ async fn hosts_that_die_in_turn_lose_double_and_reorder_nothing() -> Result<()> 
     let pair = Pair::start("failover_turns").await?;
     let Pair { stack, replica } = &pair;
     let leader = &stack.mysql;
-    let mut config = pair.config()?;
+    let mut config = pair.hosts_of(pair.stack.config()?)?;
     config.set("publish.batch_records_max", 10);
 
     let first = Phase::new(stack, 1).await?;
@@ -211,7 +159,7 @@ async fn replica_that_is_behind_is_waited_for() -> Result<()> {
     let pair = Pair::start("failover_behind").await?;
     let Pair { stack, replica } = &pair;
     let case = Case::on(&stack.mysql, "failover_behind").await?;
-    let config = of_hosts(case.config()?, &[&stack.mysql, replica])?;
+    let config = pair.hosts_of(case.config()?)?;
     let relay = case.relay_with(config.clone()).await?;
     let mut session = case.session().await?;
     replica.catch_up_with(&stack.mysql).await?;
@@ -249,9 +197,8 @@ async fn replica_that_is_behind_is_waited_for() -> Result<()> {
     let planned = rowpost_with(&config, &["position", "set", "latest", "--dry-run"]).await?;
     assert_says(&planned.stdout, &[&format!("on host {host}, the first that answers:")]);
     let case = Case { mysql: replica, ..case };
-    let mut there = case.session().await?;
-    there.go_on_from(&session);
-    case.expect(&mut there).await?;
+    session.reconnect(&case).await?;
+    case.expect(&mut session).await?;
     Ok(())
 }
 
@@ -273,7 +220,7 @@ async fn new_leader_without_what_is_published_halts_the_relay_by_name() -> Resul
     let pair = Pair::start("failover_lossy").await?;
     let Pair { stack, replica } = &pair;
     let case = Case::on(&stack.mysql, "failover_lossy").await?;
-    let mut relay = case.relay_with(of_hosts(case.config()?, &[&stack.mysql, replica])?).await?;
+    let mut relay = case.relay_with(pair.hosts_of(case.config()?)?).await?;
     let mut session = case.session().await?;
     session.insert(2).await?;
     case.records(2).await?;
@@ -346,23 +293,22 @@ async fn without_gtids_another_host_is_refused_and_the_same_one_waited_for() -> 
     mysql.start_again().await?;
     reads_from(&relay, &mysql).await?;
 
-    let mut again = case.session().await?;
-    again.go_on_from(&session);
-    case.expect(&mut again).await?;
+    session.reconnect(&case).await?;
+    case.expect(&mut session).await?;
 
     // Nobody has the position any more: what follows is made of it on its own server.
     relay.terminate(LONG).await?;
-    again.insert_in_vain(2).await?;
-    again.run("flush binary logs").await?;
+    session.insert_in_vain(2).await?;
+    session.run("flush binary logs").await?;
     let (end, _) = end_of_binlog(&mysql).await?;
     let (file, _) = end.split_once(':').context("coordinates")?;
-    again.run(format!("purge binary logs to '{file}'")).await?;
+    session.run(format!("purge binary logs to '{file}'")).await?;
     let mut config = of_hosts(relay.config().clone(), &[other, &mysql])?;
     config.set_text("mysql.on_position_lost", "earliest");
     *relay.config_mut() = config;
     relay.start_again()?;
     reads_from(&relay, &mysql).await?;
-    case.expect(&mut again).await?;
+    case.expect(&mut session).await?;
     Ok(())
 }
 

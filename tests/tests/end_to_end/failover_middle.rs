@@ -2,12 +2,11 @@
 //! a start from the tables.
 
 use anyhow::Result;
-use rowpost_tests::{Relay, eventually, needs, tier::Tier};
+use rowpost_tests::{Relay, needs, tier::Tier};
 
 use crate::{
     case::Case,
-    failover::{Pair, of_hosts, reads_from},
-    stack::LONG,
+    pair::{Pair, reads_from},
     table_start::{READING, from_table, says, slowly},
     xa::{end, prepare},
 };
@@ -20,7 +19,7 @@ async fn branches_that_are_prepared_outlive_the_leader() -> Result<()> {
     let pair = Pair::start("failover_xa").await?;
     let Pair { stack, replica } = &pair;
     let case = Case::on(&stack.mysql, "failover_xa").await?;
-    let mut relay = case.relay_with(of_hosts(case.config()?, &[&stack.mysql, replica])?).await?;
+    let mut relay = case.relay_with(pair.hosts_of(case.config()?)?).await?;
     let mut session = case.session().await?;
     let small = prepare(&case, &mut session, "small", 2).await?;
     prepare(&case, &mut session, "in vain", 2).await?;
@@ -34,21 +33,20 @@ async fn branches_that_are_prepared_outlive_the_leader() -> Result<()> {
     reads_from(&relay, replica).await?;
     replica.promote().await?;
     let case = Case { mysql: replica, ..case };
-    let mut there = case.session().await?;
-    there.go_on_from(&session);
-    end(&case, &mut there, "commit", "small").await;
-    there.ids.extend(small);
-    there.insert(1).await?;
-    end(&case, &mut there, "rollback", "in vain").await;
-    end(&case, &mut there, "commit", "large").await;
-    there.ids.extend(large);
-    case.records(there.ids.len()).await?;
+    session.reconnect(&case).await?;
+    end(&case, &mut session, "commit", "small").await;
+    session.ids.extend(small);
+    session.insert(1).await?;
+    end(&case, &mut session, "rollback", "in vain").await;
+    end(&case, &mut session, "commit", "large").await;
+    session.ids.extend(large);
+    case.records(session.ids.len()).await?;
     relay.kill9()?;
-    end(&case, &mut there, "commit", "later").await;
-    there.ids.extend(later);
+    end(&case, &mut session, "commit", "later").await;
+    session.ids.extend(later);
     relay.start_again()?;
 
-    case.expect(&mut there).await?;
+    case.expect(&mut session).await?;
     Ok(())
 }
 
@@ -56,6 +54,7 @@ async fn branches_that_are_prepared_outlive_the_leader() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn start_from_the_tables_is_continued_on_the_replica() -> Result<()> {
     const ROWS: usize = 3_000;
+    const NEWER: usize = 10;
     needs!(Tier::Mysql9, Tier::Kafka);
     let pair = Pair::start("failover_tables").await?;
     let Pair { stack, replica } = &pair;
@@ -65,23 +64,20 @@ async fn start_from_the_tables_is_continued_on_the_replica() -> Result<()> {
         session.insert(100).await?;
     }
     replica.catch_up_with(&stack.mysql).await?;
-    let config = of_hosts(slowly(from_table(case.config()?)), &[&stack.mysql, replica])?;
+    let config = pair.hosts_of(slowly(from_table(case.config()?)))?;
 
     let relay = Relay::start(config).await?;
     says(&relay, READING).await;
-    session.insert(10).await?;
+    session.insert(NEWER).await?;
     replica.catch_up_with(&stack.mysql).await?;
     stack.mysql.kill9().await?;
-    eventually("the tables are read on the replica", LONG, async || {
-        Ok::<_, anyhow::Error>(relay.log_text()?.matches(READING).count() == 2)
-    })
-    .await;
+    // Not of the first look, before which nothing was newer.
+    says(&relay, &format!("rows_newer={NEWER}")).await;
     reads_from(&relay, replica).await?;
     replica.promote().await?;
 
     let case = Case { mysql: replica, ..case };
-    let mut there = case.session().await?;
-    there.go_on_from(&session);
-    case.expect(&mut there).await?;
+    session.reconnect(&case).await?;
+    case.expect(&mut session).await?;
     Ok(())
 }

@@ -128,7 +128,7 @@ async fn event_is_found_where_it_lies(setup: Setup) -> Result<()> {
 }
 
 async fn undisturbed(relay: &Relay) -> Result<()> {
-    let status: Value = serde_json::from_str(&relay.get("/api/status").await?.body)?;
+    let status = relay.status().await?;
     assert_eq!(status["retries"], serde_json::json!({ "source": 0, "publish": 0 }));
     Ok(())
 }

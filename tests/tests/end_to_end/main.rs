@@ -28,6 +28,7 @@ mod imports;
 mod kills;
 mod lost;
 mod operations;
+mod pair;
 mod position_set;
 mod position_show;
 mod publishing;

@@ -155,7 +155,7 @@ async fn every_kind_of_replay_publishes_the_same_records(setup: Setup) -> Result
     let ids: Vec<&str> = records.iter().map(Record::event_id).collect();
     assert_eq!(ids, session.ids);
     assert_eq!(records[..originals.len()], originals);
-    let status: serde_json::Value = serde_json::from_str(&relay.get("/api/status").await?.body)?;
+    let status = relay.status().await?;
     assert_eq!(status["retries"], serde_json::json!({ "source": 0, "publish": 0 }));
     Ok(())
 }

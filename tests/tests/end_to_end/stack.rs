@@ -95,8 +95,7 @@ impl<M: Borrow<MysqlServer>> Stack<M> {
 
 /// What the relay itself says it has committed since it was started.
 pub(crate) async fn records_committed(relay: &Relay) -> Result<u64> {
-    let status = relay.get("/api/status").await?;
-    let status: serde_json::Value = serde_json::from_str(&status.body)?;
+    let status = relay.status().await?;
     status["totals"]["records_committed"].as_u64().context("the status holds the count")
 }
 

@@ -2,17 +2,12 @@
 
 use anyhow::{Context, Result};
 use rowpost_tests::{MysqlServer, Random, Relay, Setup, Writers, eventually, needs};
-use serde_json::Value;
 
 use crate::{
     case::Case,
     consumer::{self, Record},
     stack::{LONG, Stack},
 };
-
-async fn status(relay: &Relay) -> Result<Value> {
-    Ok(serde_json::from_str(&relay.get("/api/status").await?.body)?)
-}
 
 /// `file:position`, and the GTIDs executed, empty where there are none.
 pub(crate) async fn end_of_binlog(mysql: &MysqlServer) -> Result<(String, String)> {
@@ -143,7 +138,7 @@ async fn checkpoint_advances_on_a_quiet_outbox(setup: Setup) -> Result<()> {
     session.insert_other().await?;
     let (end, gtids) = end_of_binlog(&mysql).await?;
     eventually("the checkpoint is at the end", LONG, async || {
-        let committed = &status(&relay).await?["committed"];
+        let committed = &relay.status().await?["committed"];
         let coordinates = &committed["coordinates"];
         let at = match coordinates.as_str() {
             Some(text) => text.to_owned(),
@@ -166,7 +161,7 @@ async fn checkpoint_advances_on_a_quiet_outbox(setup: Setup) -> Result<()> {
     case.records(2).await?;
 
     eventually("the relay counts what it has read", LONG, async || {
-        Ok::<_, anyhow::Error>(status(&relay).await?["totals"]["transactions_read"] == 1)
+        Ok::<_, anyhow::Error>(relay.status().await?["totals"]["transactions_read"] == 1)
     })
     .await;
     case.expect(&mut session).await?;

@@ -94,8 +94,7 @@ async fn hold_rows_in_flight(
     let reader = stack.reader(writers.run())?;
     let ledger = writers.finish().await?;
     eventually("the rows are read", LONG, async || {
-        let status: serde_json::Value =
-            serde_json::from_str(&relay.get("/api/status").await?.body)?;
+        let status = relay.status().await?;
         Ok::<_, anyhow::Error>(status["totals"]["outbox_rows_read"].as_u64() > Some(0))
     })
     .await;

@@ -46,7 +46,7 @@ async fn branch_whose_binlog_is_purged_is_named(setup: Setup) -> Result<()> {
         Ok::<_, anyhow::Error>(metrics.contains("rowpost_xa_branches_prepared 2"))
     })
     .await;
-    let status: serde_json::Value = serde_json::from_str(&relay.get("/api/status").await?.body)?;
+    let status = relay.status().await?;
     assert_eq!(status["xa_branches"]["prepared"], 2);
     let xid = status["xa_branches"]["oldest"]["xid"].as_str().context("its XID")?.to_owned();
     assert!(xid.starts_with("X'"), "{xid}");
@@ -80,7 +80,7 @@ async fn branch_whose_binlog_is_purged_is_named(setup: Setup) -> Result<()> {
     assert_ended(&said, 0, &["FORGOTTEN", &xid]);
     relay.start_again()?;
     case.expect(&mut session).await?;
-    let status: serde_json::Value = serde_json::from_str(&relay.get("/api/status").await?.body)?;
+    let status = relay.status().await?;
     assert_eq!(status["xa_branches"]["prepared"], 0);
     Ok(())
 }

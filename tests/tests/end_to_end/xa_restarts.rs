@@ -11,9 +11,7 @@ use crate::{
 
 /// Whether the first rows of a transaction are out, and not yet the rest.
 async fn is_in_progress(relay: &Relay) -> Result<bool> {
-    let status = relay.get("/api/status").await?;
-    let status: serde_json::Value = serde_json::from_str(&status.body)?;
-    Ok(status["committed"]["in_progress"].is_object())
+    Ok(relay.status().await?["committed"]["in_progress"].is_object())
 }
 
 async fn branches_outlive_deaths_of_server_and_relay(setup: Setup) -> Result<()> {
