@@ -80,6 +80,7 @@ impl From<&ReplayError> for ExitCode {
             ReplayError::Range(error) => error.into(),
             ReplayError::Source(error) => error.into(),
             ReplayError::Checkpoint(error) => error.into(),
+            ReplayError::Halted { source, .. } => source.as_ref().into(),
             ReplayError::Stopped { .. } | ReplayError::StoppedBefore => Self::TryAgain,
         }
     }

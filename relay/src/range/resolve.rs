@@ -95,8 +95,12 @@ pub(crate) async fn in_files(
         Point::At(coordinates) => find(FilesStart::At(coordinates.clone())).await?,
         Point::Time(time) => find(FilesStart::Since(*time)).await?,
         Point::Gtids(_) | Point::Earliest | Point::Now => {
-            let folder = folder.clone();
-            let end = tokio::task::spawn_blocking(move || folder.end());
+            let (folder, wanted) = (folder.clone(), gtids(until));
+            let end = tokio::task::spawn_blocking(move || {
+                let end = folder.end()?;
+                wanted.map_or(Ok(()), |set| folder.ensure_committed(&set, &end))?;
+                Ok::<_, BinlogFilesError>(end)
+            });
             end.await.map_err(|_panicked| RangeError::BrokeOff)??
         }
     };

@@ -16,10 +16,11 @@ use crate::{
     checkpoint::{Checkpoint, Store},
     cli::ReplayArgs,
     config::Config,
+    exit_code::ExitCode,
     failure::Failure,
     logging,
     metrics::Metrics,
-    pipeline::Pipeline,
+    pipeline::{Pipeline, PipelineError},
     progress::{Moment, Progress},
     publish,
     range::{self, Extent, Point, RangeError, Selection},
@@ -118,7 +119,7 @@ impl Replay<'_> {
             ended = pipeline.run(stop) => ended,
             never = self.progress.show(&shown, "records", &extent, moment) => match never {},
         };
-        ended?;
+        ended.map_err(|error| failure(&description.name, error))?;
         self.conclude(&description, &status, began, output)
     }
 
@@ -316,6 +317,21 @@ impl Replay<'_> {
             began.elapsed().as_secs_f64(),
         )?;
         Ok(())
+    }
+}
+
+/// What no further start gets past, a person must pass otherwise than a relay does.
+fn failure(name: &str, error: PipelineError) -> Failure {
+    match ExitCode::from(&error) {
+        ExitCode::Data => {
+            ReplayError::Halted { name: name.to_owned(), source: Box::new(error) }.into()
+        }
+        ExitCode::Done
+        | ExitCode::Usage
+        | ExitCode::NotFound
+        | ExitCode::Unavailable
+        | ExitCode::Internal
+        | ExitCode::TryAgain => error.into(),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::{
     checkpoint::CheckpointError,
+    pipeline::PipelineError,
     position::BinlogCoordinates,
     publish::SettingsError,
     range::{RangeError, SelectionError},
@@ -61,6 +62,17 @@ pub enum ReplayError {
          --resume --name {name}`"
     )]
     Stopped { name: String, at: BinlogCoordinates },
+    /// At something that no further start gets past.
+    #[error(
+        "replay `{name}` cannot go on, everything before is published; to leave that transaction out, \
+         begin another replay behind it (--from, --name): `rowpost position set` moves the relay, not a \
+         replay"
+    )]
+    Halted {
+        name: String,
+        #[source]
+        source: Box<PipelineError>,
+    },
     #[error("stopped before anything was published")]
     StoppedBefore,
     #[error("a look at Kafka broke off")]

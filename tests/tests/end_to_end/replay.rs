@@ -286,3 +286,38 @@ async fn replay_is_begun_once_and_resumed_only_as_it_was_begun() -> Result<()> {
     assert_eq!(case.records(6).await?.len(), 6, "twice, to the usual topic");
     Ok(())
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn replay_halts_before_what_cannot_be_published_and_says_how_to_pass_it() -> Result<()> {
+    needs!(Setup::Current.tier());
+    let case = Case::shared(Setup::Current, "replay_halts").await?;
+    let mut session = case.session().await?;
+    let begin = moment(&case, &session).await?;
+    session.insert(2).await?;
+    let id = session.id();
+    session
+        .run(format!(
+            "insert into outbox (id, aggregatetype, aggregateid, type, payload) \
+             values ('{id}', 'no topic', 'k', 't', '1')"
+        ))
+        .await?;
+    let behind = moment(&case, &session).await?;
+    session.insert(3).await?;
+    let config = case.config()?;
+
+    let said = replay(&config, &["--from", &begin.coordinates, "--name", "halts"]).await?;
+
+    assert_eq!(said.code, Some(65), "{}", said.stderr);
+    for part in [
+        "replay `halts` cannot go on",
+        "begin another replay behind it",
+        &id.to_string(),
+        "goes to topic `outbox.event.no topic`",
+    ] {
+        assert!(said.stderr.contains(part), "{part}: {}", said.stderr);
+    }
+    assert_eq!(case.records(2).await?.len(), 2, "what is before it");
+    replay_well(&config, &["--from", &behind.coordinates, "--name", "goes-on"]).await?;
+    assert_eq!(case.records(5).await?.len(), 5, "and what is behind it");
+    Ok(())
+}

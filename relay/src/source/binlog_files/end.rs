@@ -1,10 +1,13 @@
-//! A folder → where its last whole transaction ends. Blocks.
+//! A folder → where its last whole transaction ends, and whether those that are asked for lie before
+//! that. Blocks.
 
 use std::sync::Arc;
 
-use super::{BinlogFilesError, BinlogFolder, folder::BinlogFile, scan::Scan};
+use super::{
+    BinlogFilesError, BinlogFolder, folder::BinlogFile, scan::Scan, start::previous_gtids,
+};
 use crate::{
-    position::BinlogCoordinates,
+    position::{BinlogCoordinates, GtidSet},
     source::event::{EventHeader, EventType, GtidEvent, QueryEvent, Statement},
 };
 
@@ -30,6 +33,43 @@ impl BinlogFolder {
         let position = BinlogCoordinates::FIRST_EVENT;
         Ok(BinlogCoordinates { file: Arc::clone(&file.name), position })
     }
+
+    /// All of the set was committed before `end`, which [`Self::end`] has found.
+    pub fn ensure_committed(
+        &self,
+        set: &GtidSet,
+        end: &BinlogCoordinates,
+    ) -> Result<(), BinlogFilesError> {
+        let mut missing = set.clone();
+        let up_to_end = self.files().iter().rev().skip_while(|file| file.name != end.file);
+        for file in up_to_end {
+            let limit = if file.name == end.file { end.position } else { u64::MAX };
+            missing.subtract(&gtids_before(file, limit)?);
+            if let Some(previous) = previous_gtids(file)? {
+                missing.subtract(&previous);
+                break;
+            }
+        }
+        if missing.is_empty() {
+            return Ok(());
+        }
+        Err(BinlogFilesError::EndBefore { end: end.clone(), missing })
+    }
+}
+
+/// Of the transactions that begin in the file before a position.
+fn gtids_before(file: &BinlogFile, position: u64) -> Result<GtidSet, BinlogFilesError> {
+    let mut scan = Scan::open(file)?;
+    let mut gtids = GtidSet::default();
+    while let Some(header) = scan.next()?
+        && scan.position() < position
+    {
+        if GtidEvent::is_of_type(header.event_type) {
+            let event = scan.body(|body| GtidEvent::of_type(header.event_type, body))?;
+            gtids.extend(event.and_then(|event| event.gtid));
+        }
+    }
+    Ok(gtids)
 }
 
 /// `None` if there is not even one whole event: the server had only just made the file.

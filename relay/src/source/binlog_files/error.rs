@@ -78,6 +78,11 @@ pub enum BinlogFilesError {
     )]
     GtidsMissing { missing: GtidSet, oldest: Arc<str> },
     #[error(
+        "the files end at {end}, before these transactions of the set to read until: {missing}; add newer \
+         files, or leave them out of the set"
+    )]
+    EndBefore { end: BinlogCoordinates, missing: GtidSet },
+    #[error(
         "the transaction at {at} has no GTID, so a GTID set does not tell whether it is wanted; \
          start at a position or a time"
     )]

@@ -106,7 +106,7 @@ fn after(files: &[BinlogFile], set: &GtidSet) -> Result<Begin, BinlogFilesError>
 }
 
 /// The GTIDs before a file; `None` if it ends before it could say so.
-fn previous_gtids(file: &BinlogFile) -> Result<Option<GtidSet>, BinlogFilesError> {
+pub(super) fn previous_gtids(file: &BinlogFile) -> Result<Option<GtidSet>, BinlogFilesError> {
     let mut scan = Scan::open(file)?;
     while let Some(header) = scan.next()? {
         match header.event_type {

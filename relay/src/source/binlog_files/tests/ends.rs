@@ -1,6 +1,9 @@
 //! Where a folder ends.
 
-use super::*;
+use super::{
+    starts::{set, three_files},
+    *,
+};
 
 #[tokio::test]
 async fn end_is_behind_the_last_whole_transaction_wherever_the_file_is_cut() {
@@ -45,4 +48,30 @@ async fn file_that_was_only_just_made_is_no_end() {
     let end = BinlogFolder::open(folder.path(), None).unwrap().end().unwrap();
 
     assert_eq!(end.to_string(), format!("bin-log.000001:{}", archive.files[0].len()));
+}
+
+#[tokio::test]
+async fn transactions_behind_the_end_are_named() {
+    let whole = Archive::of(&three_files(true), true);
+    // The last file is only just made, has its first two events, is whole.
+    let lengths = [4, whole.boundaries[2][2], whole.files[2].len()];
+    for (length, missing) in lengths.into_iter().zip(["4-9", "4-9", "5-9"]) {
+        let mut archive = whole.clone();
+        archive.set_in_use(2);
+        archive.files[2].truncate(length);
+        for packing in PACKINGS {
+            let folder = archive.store(packing);
+            let folder = BinlogFolder::open(folder.path(), None).unwrap();
+            let end = folder.end().unwrap();
+
+            let error = folder.ensure_committed(&set("2-9"), &end).unwrap_err();
+
+            let BinlogFilesError::EndBefore { missing: found, .. } = &error else {
+                panic!("{error}")
+            };
+            assert_eq!(found, &set(missing));
+            assert!(error.to_string().contains(&end.to_string()), "{error}");
+            assert!(folder.ensure_committed(&set("1-3"), &end).is_ok());
+        }
+    }
 }

@@ -10,7 +10,7 @@ fn coordinates(file: usize, position: usize) -> BinlogCoordinates {
 }
 
 /// Four transactions in three files, with the ids 1 to 4; the second is compressed.
-fn three_files(with_gtids: bool) -> Log {
+pub(super) fn three_files(with_gtids: bool) -> Log {
     let mut log = Log::new(with_gtids);
     log.transaction(&[(OUTBOX, &[(1, 10)])]).rotate();
     log.compressed(&[(OUTBOX, &[(2, 10)])]).transaction(&[(OUTBOX, &[(3, 10)])]).rotate();
@@ -85,7 +85,7 @@ async fn file_that_is_not_there_is_named_with_those_that_are() {
     );
 }
 
-fn set(numbers: &str) -> GtidSet {
+pub(super) fn set(numbers: &str) -> GtidSet {
     format!("{SOURCE}:{numbers}").parse().unwrap()
 }
 
