@@ -55,7 +55,9 @@ async fn another_server_without_gtids_is_refused() -> Result<()> {
 #[tokio::test]
 async fn position_inside_a_transaction_halts() -> Result<()> {
     needs!(Tier::Mysql57);
-    let stage = Stage::new(MysqlServer::shared(Setup::Reference).await?).await?;
+    // What stands behind the end must be this test's.
+    let mysql = MysqlServer::start(Setup::Reference).await?;
+    let stage = Stage::new(&mysql).await?;
     let mut start = stage.start(StartPolicy::Latest).await?;
     let mut writer = stage.writer().await?;
     writer.insert(&[10]).await?;
