@@ -1,7 +1,10 @@
 //! Arguments → measurements → figures.
 
-use anyhow::Result;
+use std::env;
+
+use anyhow::{Result, ensure};
 use clap::{Args, Parser, Subcommand};
+use rowpost_tests::programs::RELAY_VARIABLE;
 
 use crate::{
     catch_up, ceiling, latency,
@@ -87,6 +90,11 @@ pub(crate) fn run(arguments: Arguments) -> Result<()> {
             Selection { catch_up: Some(catch_up), latency: Some(latency), memory: Some(memory) }
         }
     };
+    ensure!(
+        env::var_os(RELAY_VARIABLE).is_some(),
+        "{RELAY_VARIABLE} does not name the relay to be measured, and one built here would be a debug \
+         build; `cargo xtask bench` builds and names it"
+    );
     // ORDER: the machine is looked at before anything here makes it busy.
     let machine = Machine::look()?;
     eprintln!("{}", machine.line());
