@@ -5,8 +5,6 @@
 //! tests write what it cannot read to the same server: its errors count between a table map of this
 //! test and the rows behind it.
 
-use std::mem;
-
 use anyhow::{Context, Result, bail, ensure};
 use mysql_async::prelude::Queryable;
 use mysql_cdc::{
@@ -157,18 +155,19 @@ fn read_rows(port: u16, (file, position): (String, u32)) -> Result<Vec<Row>> {
         ..ReplicaOptions::default()
     });
     let events = client.replicate().map_err(|error| anyhow::anyhow!("{error:?}"))?;
-    let (mut rows, mut rows_are_next) = (Vec::new(), false);
+    let (mut rows, mut mapped) = (Vec::new(), None);
     for event in events {
-        let are_wanted = mem::take(&mut rows_are_next);
+        let wanted = mapped.take();
         match event {
             Ok((_, BinlogEvent::TableMapEvent(map))) => {
-                rows_are_next = map.database_name == DATABASE && map.table_name == TABLE;
+                let is_wanted = map.database_name == DATABASE && map.table_name == TABLE;
+                mapped = is_wanted.then_some(map.table_id);
             }
-            Ok((_, BinlogEvent::WriteRowsEvent(event))) if are_wanted => {
+            Ok((_, BinlogEvent::WriteRowsEvent(event))) if Some(event.table_id) == wanted => {
                 rows.extend(event.rows.into_iter().map(|row| row.cells));
             }
             Err(Error::IoError(error)) => return Err(error.into()),
-            Err(error) if are_wanted => bail!("{error:?}"),
+            Err(error) if wanted.is_some() => bail!("{error:?}"),
             Ok(_) | Err(_) => {}
         }
     }
