@@ -98,7 +98,9 @@ pub(crate) async fn in_files(
             let (folder, wanted) = (folder.clone(), gtids(until));
             let end = tokio::task::spawn_blocking(move || {
                 let end = folder.end()?;
-                wanted.map_or(Ok(()), |set| folder.ensure_committed(&set, &end))?;
+                if let Some(set) = wanted {
+                    folder.ensure_committed(&set, &end)?;
+                }
                 Ok::<_, BinlogFilesError>(end)
             });
             end.await.map_err(|_panicked| RangeError::BrokeOff)??

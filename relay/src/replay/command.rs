@@ -81,14 +81,7 @@ impl Replay<'_> {
             self.args.rate,
         );
         if self.args.dry_run {
-            let stopped = stop.clone();
-            let counting = dry_run::run(&feed, &self.config, self.metrics.clone(), stop);
-            let tally = Box::pin(counting).await.map_err(ReplayError::Source)?;
-            if stopped.is_cancelled() {
-                return Err(ReplayError::StoppedBefore.into());
-            }
-            output.write_all(tally.to_string().as_bytes())?;
-            return Ok(());
+            return self.count(&feed, &description.name, stop, output).await;
         }
         if is_finished {
             writeln!(
@@ -119,8 +112,33 @@ impl Replay<'_> {
             ended = pipeline.run(stop) => ended,
             never = self.progress.show(&shown, "records", &extent, moment) => match never {},
         };
-        ended.map_err(|error| failure(&description.name, error))?;
+        ended.map_err(|error| match ExitCode::from(&error) == ExitCode::Data {
+            true => Failure::Replay(halted(name, error)),
+            false => Failure::Pipeline(error),
+        })?;
         self.conclude(&description, &status, began, output)
+    }
+
+    /// Says what would be published.
+    async fn count(
+        &self,
+        feed: &RangeFeed,
+        name: &str,
+        stop: CancellationToken,
+        mut output: impl Write,
+    ) -> Result<(), Failure> {
+        let stopped = stop.clone();
+        let counting = dry_run::run(feed, &self.config, self.metrics.clone(), stop);
+        let counted = Box::pin(counting).await;
+        let tally = counted.map_err(|error| match ExitCode::from(&error) == ExitCode::Data {
+            true => halted(name, error),
+            false => ReplayError::Source(error),
+        })?;
+        if stopped.is_cancelled() {
+            return Err(ReplayError::StoppedBefore.into());
+        }
+        output.write_all(tally.to_string().as_bytes())?;
+        Ok(())
     }
 
     /// The daemon's name, and the replay's.
@@ -321,18 +339,8 @@ impl Replay<'_> {
 }
 
 /// What no further start gets past, a person must pass otherwise than a relay does.
-fn failure(name: &str, error: PipelineError) -> Failure {
-    match ExitCode::from(&error) {
-        ExitCode::Data => {
-            ReplayError::Halted { name: name.to_owned(), source: Box::new(error) }.into()
-        }
-        ExitCode::Done
-        | ExitCode::Usage
-        | ExitCode::NotFound
-        | ExitCode::Unavailable
-        | ExitCode::Internal
-        | ExitCode::TryAgain => error.into(),
-    }
+fn halted(name: &str, error: impl Into<PipelineError>) -> ReplayError {
+    ReplayError::Halted { name: name.to_owned(), source: Box::new(error.into()) }
 }
 
 /// What is replayed, and under which settings.

@@ -305,19 +305,43 @@ async fn replay_halts_before_what_cannot_be_published_and_says_how_to_pass_it() 
     session.insert(3).await?;
     let config = case.config()?;
 
-    let said = replay(&config, &["--from", &begin.coordinates, "--name", "halts"]).await?;
+    let range = ["--from", &begin.coordinates, "--name", "halts"];
+    for arguments in [[&range[..], &["--dry-run"]].concat(), range.to_vec()] {
+        let said = replay(&config, &arguments).await?;
 
-    assert_eq!(said.code, Some(65), "{}", said.stderr);
-    for part in [
-        "replay `halts` cannot go on",
-        "begin another replay behind it",
-        &id.to_string(),
-        "goes to topic `outbox.event.no topic`",
-    ] {
-        assert!(said.stderr.contains(part), "{part}: {}", said.stderr);
+        assert_eq!(said.code, Some(65), "{}", said.stderr);
+        for part in [
+            "replay `halts` cannot go on",
+            "begin another replay behind it",
+            &id.to_string(),
+            "goes to topic `outbox.event.no topic`",
+        ] {
+            assert!(said.stderr.contains(part), "{part}: {}", said.stderr);
+        }
     }
     assert_eq!(case.records(2).await?.len(), 2, "what is before it");
     replay_well(&config, &["--from", &behind.coordinates, "--name", "goes-on"]).await?;
     assert_eq!(case.records(5).await?.len(), 5, "and what is behind it");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn set_that_files_end_before_is_refused() -> Result<()> {
+    needs!(Setup::Current.tier());
+    let case = Case::shared(Setup::Current, "replay_ends").await?;
+    let mut session = case.session().await?;
+    session.insert(2).await?;
+    let folder = copy_of_binlogs(&case).await?;
+    let folder = folder.path().to_str().context("a path of text")?;
+    let uuid: String = case.mysql.value("select @@server_uuid").await?;
+    let until = format!("{uuid}:1-999999999");
+
+    let range = ["--from", "earliest", "--until", &until, "--binlog-dir", folder];
+    let said = replay(&case.config()?, &range).await?;
+
+    assert_eq!(said.code, Some(69), "{}", said.stderr);
+    for part in ["the files end at", "-999999999; add newer files"] {
+        assert!(said.stderr.contains(part), "{part}: {}", said.stderr);
+    }
     Ok(())
 }

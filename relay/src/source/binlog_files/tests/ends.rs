@@ -53,9 +53,10 @@ async fn file_that_was_only_just_made_is_no_end() {
 #[tokio::test]
 async fn transactions_behind_the_end_are_named() {
     let whole = Archive::of(&three_files(true), true);
-    // The last file is only just made, has its first two events, is whole.
-    let lengths = [4, whole.boundaries[2][2], whole.files[2].len()];
-    for (length, missing) in lengths.into_iter().zip(["4-9", "4-9", "5-9"]) {
+    // The last file is only just made, has its first two events, a GTID without its transaction, is whole.
+    let [begun, announced] = [2, 3].map(|event| whole.boundaries[2][event]);
+    let lengths = [4, begun, announced, whole.files[2].len()];
+    for (length, missing) in lengths.into_iter().zip(["4-9", "4-9", "4-9", "5-9"]) {
         let mut archive = whole.clone();
         archive.set_in_use(2);
         archive.files[2].truncate(length);
