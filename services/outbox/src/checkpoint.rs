@@ -24,6 +24,8 @@ use rdkafka::{
 };
 use serde::{Deserialize, de::IgnoredAny};
 
+use crate::blocking::blocking;
+
 /// The newest format that is understood.
 const FORMAT_MAX: u32 = 1;
 /// Of a start from the outbox tables: what is in them may not be out.
@@ -203,10 +205,7 @@ impl RelayCheckpoint {
     /// The newest committed checkpoint; `None` before the relay has written one.
     pub async fn read(&self) -> Result<Option<Checkpoint>, CheckpointError> {
         let reading = self.clone();
-        match tokio::task::spawn_blocking(move || reading.read_blocking()).await {
-            Ok(read) => read,
-            Err(stopped) => std::panic::resume_unwind(stopped.into_panic()),
-        }
+        blocking(move || reading.read_blocking()).await
     }
 
     fn read_blocking(&self) -> Result<Option<Checkpoint>, CheckpointError> {

@@ -58,6 +58,8 @@ pub mod consumer; // topics → effects, in order
 
 pub mod checkpoint; // how far the relay is
 
+mod blocking; // work that blocks, on a thread that may
+
 pub mod prune; // old rows → none
 
 pub mod testing; // what a service's own tests need

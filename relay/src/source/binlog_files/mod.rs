@@ -114,7 +114,11 @@ impl BinlogFiles {
         });
         let found = match found.await {
             Ok(found) => found,
-            Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+            Err(stopped) => match stopped.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                // The runtime shuts down, and whoever waits here with it.
+                Err(_cancelled) => std::future::pending().await,
+            },
         };
         let (begin, mut following, after) = found?;
         let file = following.pop_front().expect("reading begins in a file of the folder");
