@@ -28,7 +28,7 @@ mod allocator;
 
 fn main() -> std::process::ExitCode {
     #[cfg(feature = "mimalloc")]
-    allocator::return_memory_at_once();
+    allocator::return_memory_soon();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(usage) => return rowpost::cli::refuse(&usage).into(),
