@@ -3,6 +3,7 @@
 use std::{fs, path::PathBuf};
 
 use anyhow::{Context, Result};
+use uuid::Uuid;
 
 pub use crate::payload::payload;
 use crate::{MysqlServer, ledger::EventId};
@@ -34,15 +35,20 @@ pub async fn create_account(mysql: &MysqlServer, database: &str) -> Result<()> {
     mysql.exec(select.replace("shop.outbox", &format!("`{database}`.outbox"))).await
 }
 
-/// `('id','type','key','event','{…}')`, with a payload of `payload_bytes`. All of it is plain ASCII
-/// without quotes, so nothing needs escaping.
-pub fn values(event: EventId, aggregate_type: &str, payload_bytes: usize) -> String {
-    format!(
-        "('{}','{aggregate_type}','{}','Written','{}')",
-        event.to_uuid(),
-        event.aggregate_id(),
-        payload(event, payload_bytes),
-    )
+/// A row to insert.
+#[derive(Debug, Clone)]
+pub struct Row {
+    pub id: Uuid,
+    /// `('id','type','key','event','{…}')`
+    pub values: String,
+}
+
+/// A row of this moment with a payload of `payload_bytes`. All of it is plain ASCII without quotes, so
+/// nothing needs escaping.
+pub fn row(event: EventId, aggregate_type: &str, payload_bytes: usize) -> Row {
+    let id = event.to_uuid();
+    let (key, payload) = (event.aggregate_id(), payload(event, payload_bytes));
+    Row { id, values: format!("('{id}','{aggregate_type}','{key}','Written','{payload}')") }
 }
 
 /// The topic that rows of this aggregate type go to by default.

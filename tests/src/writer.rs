@@ -28,7 +28,7 @@ use self::session::Session;
 use crate::{
     MysqlServer, Random,
     ledger::{EventId, Ledger, Outcome},
-    outbox,
+    outbox::{self, Row},
 };
 
 /// What to write. The defaults are a moderate load of small transactions.
@@ -84,7 +84,7 @@ impl WriterOptions {
 /// Writers at work.
 #[derive(Debug)]
 pub struct Writers {
-    run: u64,
+    run: u32,
     shared: Arc<Shared>,
     tasks: JoinSet<Result<Ledger>>,
 }
@@ -103,7 +103,7 @@ impl Writers {
         random: &mut Random,
     ) -> Result<Self> {
         ensure!(options.keys >= options.writers, "each writer needs a key of its own");
-        let run = random.draw();
+        let run = random.below(EventId::RUNS);
         let shared = Arc::new(Shared::default());
         let mut tasks = JoinSet::new();
         let opts: Opts =
@@ -124,7 +124,7 @@ impl Writers {
     }
 
     /// What the reader of the topic must know.
-    pub fn run(&self) -> u64 {
+    pub fn run(&self) -> u32 {
         self.run
     }
 
@@ -195,10 +195,10 @@ impl Writer {
 
     async fn transaction(&mut self) -> Result<()> {
         let events = self.choose_rows();
-        let rows: Vec<String> = events
+        let rows: Vec<Row> = events
             .iter()
             .map(|event| {
-                outbox::values(*event, &self.options.aggregate_type, self.options.payload_bytes)
+                outbox::row(*event, &self.options.aggregate_type, self.options.payload_bytes)
             })
             .collect();
         let will_commit = !self.random.chance(self.options.rollback_share);
@@ -207,9 +207,9 @@ impl Writer {
                 // Most are committed at once, and others stay prepared over a kill.
                 let held = if self.random.chance(0.9) { 0 } else { self.random.below(1_000) };
                 let held = Duration::from_millis(u64::from(held));
-                self.session.write_branch(&events, &rows, will_commit, held).await?
+                self.session.write_branch(&rows, will_commit, held).await?
             }
-            false => self.session.write(&events, &rows, will_commit).await?,
+            false => self.session.write(&rows, will_commit).await?,
         };
         let at = std::time::Instant::now();
         for event in &events {

@@ -177,7 +177,7 @@ mod tests {
             bootstrap: "127.0.0.1:9092".to_owned(),
             source: "s".to_owned(),
             topic: "t".to_owned(),
-            run: u64::MAX,
+            run: u32::MAX,
             rows: 7,
             payload_bytes: 300,
         };

@@ -80,7 +80,7 @@ mod tests {
     use super::*;
     use crate::ledger::{Arrival, Consumed, Outcome};
 
-    const RUN: u64 = 4;
+    const RUN: u32 = 4;
 
     /// Rows 0, 1 and 3 of key 1 are committed, row 2 is rolled back; `sequences` arrived.
     fn total(sequences: &[u32]) -> Total {

@@ -52,7 +52,7 @@ pub(super) struct Malformed {
 
 impl Consumed {
     /// Takes the next arrival; those of one partition in the order of their offsets.
-    pub fn add(&mut self, run: u64, arrival: Arrival) {
+    pub fn add(&mut self, run: u32, arrival: Arrival) {
         self.records += 1;
         let key = self.keys.entry(arrival.event.key).or_default();
         if arrival.event.run == run {

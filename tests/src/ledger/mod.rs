@@ -29,18 +29,18 @@ pub enum Outcome {
 /// Every row that was written, whatever became of it.
 #[derive(Debug, Clone)]
 pub struct Ledger {
-    run: u64,
+    run: u32,
     /// By key, then by the row's count within the key.
     outcomes: Vec<Vec<Outcome>>,
 }
 
 impl Ledger {
     /// An empty ledger of one run; `run` keeps its events apart from those of others.
-    pub fn new(run: u64) -> Self {
+    pub fn new(run: u32) -> Self {
         Self { run, outcomes: Vec::new() }
     }
 
-    pub fn run(&self) -> u64 {
+    pub fn run(&self) -> u32 {
         self.run
     }
 

@@ -44,7 +44,7 @@ pub struct Reader {
 struct State {
     consumer: BaseConsumer,
     topic: String,
-    run: u64,
+    run: u32,
     /// By partition: the Kafka offset to read next.
     next: BTreeMap<i32, i64>,
     consumed: Consumed,
@@ -52,7 +52,7 @@ struct State {
 
 impl Reader {
     /// From the beginning of `topic`, which need not be there yet.
-    pub fn new(client: &ClientConfig, topic: &str, run: u64, isolation: Isolation) -> Result<Self> {
+    pub fn new(client: &ClientConfig, topic: &str, run: u32, isolation: Isolation) -> Result<Self> {
         let isolation = match isolation {
             Isolation::ReadCommitted => "read_committed",
             Isolation::ReadUncommitted => "read_uncommitted",

@@ -161,7 +161,7 @@ mod tests {
     use super::*;
     use crate::ledger::Arrival;
 
-    const RUN: u64 = 9;
+    const RUN: u32 = 9;
 
     /// Key 1: rows 0 to 3, of which row 2 was rolled back; key 2: row 0.
     fn ledger() -> Ledger {

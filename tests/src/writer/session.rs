@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use mysql_async::{Conn, Error, Opts, prelude::Queryable};
 
-use crate::ledger::{EventId, Outcome};
+use crate::{ledger::Outcome, outbox::Row};
 
 /// How long the server may be away.
 const AWAY_MAX: Duration = Duration::from_secs(120);
@@ -26,12 +26,7 @@ impl Session {
     }
 
     /// Writes the rows in one transaction.
-    pub(super) async fn write(
-        &mut self,
-        events: &[EventId],
-        rows: &[String],
-        will_commit: bool,
-    ) -> Result<Outcome> {
+    pub(super) async fn write(&mut self, rows: &[Row], will_commit: bool) -> Result<Outcome> {
         let mut connection = self.connection().await?;
         for statement in self.statements("begin", rows) {
             if let Err(error) = connection.query_drop(statement).await {
@@ -52,7 +47,7 @@ impl Session {
             }
             Err(error) => {
                 must_be_passing(error).with_context(|| format!("cannot {end}"))?;
-                if will_commit { self.look_up(events).await } else { Ok(Outcome::RolledBack) }
+                if will_commit { self.look_up(rows).await } else { Ok(Outcome::RolledBack) }
             }
         }
     }
@@ -60,12 +55,11 @@ impl Session {
     /// Writes the rows in an XA branch that stays prepared for so long.
     pub(super) async fn write_branch(
         &mut self,
-        events: &[EventId],
-        rows: &[String],
+        rows: &[Row],
         will_commit: bool,
         held: Duration,
     ) -> Result<Outcome> {
-        let xid = events.first().map(|event| event.to_uuid()).context("a branch without rows")?;
+        let xid = rows.first().map(|row| row.id).context("a branch without rows")?;
         let mut connection = self.connection().await?;
         for statement in self.statements(&format!("xa start '{xid}'"), rows) {
             connection.query_drop(statement).await?;
@@ -79,16 +73,16 @@ impl Session {
     }
 
     /// `begin` goes with the first insert: a round trip less per transaction.
-    fn statements(&self, begin: &str, rows: &[String]) -> Vec<String> {
+    fn statements(&self, begin: &str, rows: &[Row]) -> Vec<String> {
         let head = format!(
             "insert into {} (id, aggregatetype, aggregateid, type, payload) values ",
             self.table
         );
         let mut statements = vec![format!("{begin}; {head}")];
         let mut is_first = true;
-        for row in rows {
+        for Row { values, .. } in rows {
             let mut statement = statements.pop().unwrap_or_default();
-            if statement.len() + row.len() > STATEMENT_BYTES_MAX && !is_first {
+            if statement.len() + values.len() > STATEMENT_BYTES_MAX && !is_first {
                 statements.push(statement);
                 statement = head.clone();
                 is_first = true;
@@ -96,7 +90,7 @@ impl Session {
             if !is_first {
                 statement.push(',');
             }
-            statement.push_str(row);
+            statement.push_str(values);
             statements.push(statement);
             is_first = false;
         }
@@ -104,14 +98,11 @@ impl Session {
     }
 
     /// The outcome of a COMMIT that was sent and not answered.
-    async fn look_up(&mut self, events: &[EventId]) -> Result<Outcome> {
-        let Some(first) = events.first() else { return Ok(Outcome::RolledBack) };
+    async fn look_up(&mut self, rows: &[Row]) -> Result<Outcome> {
+        let Some(Row { id, .. }) = rows.first() else { return Ok(Outcome::RolledBack) };
         // SERVER: the server may still be at the old connection's commit. A locking read waits for it.
-        let query = format!(
-            "select count(*) from {} where id = '{}' lock in share mode",
-            self.table,
-            first.to_uuid()
-        );
+        let query =
+            format!("select count(*) from {} where id = '{id}' lock in share mode", self.table,);
         let started = Instant::now();
         loop {
             let mut connection = self.connection().await?;
@@ -159,12 +150,15 @@ fn must_be_passing(error: Error) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use uuid::Uuid;
+
     use super::*;
 
     #[test]
     fn rows_are_split_into_statements_below_the_packet_limit_and_none_is_left_out() {
         let session = Session::new(Opts::default(), "db");
-        let rows: Vec<String> = (0..50).map(|row| format!("({row:0>60000})")).collect();
+        let row = |row| Row { id: Uuid::nil(), values: format!("({row:0>60000})") };
+        let rows: Vec<Row> = (0..50).map(row).collect();
 
         let statements = session.statements("begin", &rows);
 

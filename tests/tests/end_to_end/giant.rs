@@ -5,7 +5,9 @@ use std::time::Duration;
 use anyhow::Result;
 use mysql_async::prelude::Queryable;
 use rowpost_tests::{
-    Ledger, MysqlServer, Random, Relay, Setup, eventually, ledger::Outcome, needs, outbox,
+    Ledger, MysqlServer, Random, Relay, Setup, eventually,
+    ledger::{EventId, Outcome},
+    needs, outbox,
 };
 
 use crate::stack::{LONG, Stack, records_committed};
@@ -28,7 +30,7 @@ pub(crate) async fn write_one_transaction(
     mut rows: usize,
     row_bytes: usize,
 ) -> Result<Ledger> {
-    let mut ledger = Ledger::new(Random::from_environment().draw());
+    let mut ledger = Ledger::new(Random::from_environment().below(EventId::RUNS));
     let mut connection = mysql.connect().await?;
     connection.query_drop(format!("use `{database}`; begin")).await?;
     let mut key = 0;
@@ -38,7 +40,7 @@ pub(crate) async fn write_one_transaction(
             .map(|_| {
                 key = (key + 1) % KEYS;
                 let event = ledger.record(key, Outcome::Committed);
-                outbox::values(event, database, row_bytes)
+                outbox::row(event, database, row_bytes).values
             })
             .collect();
         let statement = format!(

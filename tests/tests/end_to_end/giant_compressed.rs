@@ -6,7 +6,9 @@ use std::fmt::Write;
 use anyhow::Result;
 use mysql_async::prelude::Queryable;
 use rowpost_tests::{
-    Ledger, MysqlServer, Random, Relay, Setup, eventually, ledger::Outcome, needs, outbox,
+    Ledger, MysqlServer, Random, Relay, Setup, eventually,
+    ledger::{EventId, Outcome},
+    needs, outbox,
 };
 use serde_json::Value;
 
@@ -36,7 +38,7 @@ fn values(ledger: &mut Ledger, random: &mut Random, key: u32, database: &str) ->
 
 async fn write_one_transaction(mysql: &MysqlServer, database: &str) -> Result<Ledger> {
     let mut random = Random::from_environment();
-    let mut ledger = Ledger::new(random.draw());
+    let mut ledger = Ledger::new(random.below(EventId::RUNS));
     let mut connection = mysql.connect().await?;
     connection
         .query_drop(format!("set binlog_transaction_compression = on; use `{database}`; begin"))

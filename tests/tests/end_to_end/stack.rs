@@ -73,11 +73,11 @@ impl<M: Borrow<MysqlServer>> Stack<M> {
     }
 
     /// As a consumer sees it that reads committed records only.
-    pub(crate) fn reader(&self, run: u64) -> Result<Reader> {
+    pub(crate) fn reader(&self, run: u32) -> Result<Reader> {
         self.reader_with(run, Isolation::ReadCommitted)
     }
 
-    pub(crate) fn reader_with(&self, run: u64, isolation: Isolation) -> Result<Reader> {
+    pub(crate) fn reader_with(&self, run: u32, isolation: Isolation) -> Result<Reader> {
         Reader::new(&self.kafka.client(), &self.topic(), run, isolation)
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use rowpost_tests::{
     Ledger, MysqlServer, Random, Relay, Setup, WriterOptions, Writers, eventually,
-    ledger::{Outcome, Reader},
+    ledger::{EventId, Outcome, Reader},
     needs, outbox,
     relay::RelayConfig,
 };
@@ -224,12 +224,12 @@ async fn large_table_is_read_in_bounded_memory() -> Result<()> {
     const RESIDENT_BYTES_MAX: u64 = 112 << 20;
     needs!(Setup::Current.tier());
     let stack = Stack::shared(Setup::Current, "table_large").await?;
-    let mut ledger = Ledger::new(Random::from_environment().draw());
+    let mut ledger = Ledger::new(Random::from_environment().below(EventId::RUNS));
     for first in (0..ROWS).step_by(ROWS_PER_STATEMENT as usize) {
         let values: Vec<String> = (first..first + ROWS_PER_STATEMENT)
             .map(|row| {
                 let event = ledger.record(row % 64, Outcome::Committed);
-                outbox::values(event, &stack.database, 1_500)
+                outbox::row(event, &stack.database, 1_500).values
             })
             .collect();
         let insert = "insert into outbox (id, aggregatetype, aggregateid, type, payload) values";

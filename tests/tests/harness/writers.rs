@@ -13,7 +13,7 @@ use rowpost_tests::{
 use uuid::Uuid;
 
 /// The table as a consumer of a perfect relay would see it: rows of a key by their count.
-async fn table(mysql: &MysqlServer, database: &str, run: u64) -> Result<Consumed> {
+async fn table(mysql: &MysqlServer, database: &str, run: u32) -> Result<Consumed> {
     let mut connection = mysql.connect().await?;
     let ids: Vec<String> = connection.query(format!("select id from {database}.outbox")).await?;
     let events: BTreeSet<EventId> =

@@ -34,7 +34,7 @@ pub(crate) struct Options {
     #[arg(long)]
     pub(crate) topic: String,
     #[arg(long)]
-    pub(crate) run: u64,
+    pub(crate) run: u32,
     #[arg(long)]
     pub(crate) rows: u64,
     #[arg(long)]

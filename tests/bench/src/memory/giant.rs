@@ -100,7 +100,7 @@ impl Writer {
         let variable = compression.variable();
         let compress = format!("set session binlog_transaction_compression = {variable}");
         connection.query_drop(compress).await?;
-        let ledger = Ledger::new(Random::new(SEED).draw());
+        let ledger = Ledger::new(Random::new(SEED).below(EventId::RUNS));
         Ok(Self { connection, database: database.to_owned(), ledger, row_bytes: 0 })
     }
 
@@ -130,7 +130,7 @@ impl Writer {
                 statement.push(',');
             }
             let event: EventId = self.ledger.record(key, Outcome::Committed);
-            statement.push_str(&outbox::values(event, AGGREGATE_TYPE, PAYLOAD_BYTES));
+            statement.push_str(&outbox::row(event, AGGREGATE_TYPE, PAYLOAD_BYTES).values);
             if statement.len() - head >= bytes {
                 break;
             }
