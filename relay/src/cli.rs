@@ -108,12 +108,13 @@ pub enum CheckFormat {
 pub struct ReplayArgs {
     #[command(flatten)]
     pub config: ConfigArgs,
-    /// Where to begin: earliest, file:position, a GTID set (everything not in it), a time
-    /// (2026-11-22T10:00:00Z) or a duration ago (90m).
+    /// Where to begin: earliest, file:position, past:file:position (the end of the transaction around
+    /// that place), a GTID set (everything not in it), a time (2026-11-22T10:00:00Z) or a duration ago
+    /// (90m).
     #[arg(long, value_name = "POINT", required_unless_present = "resume")]
     pub from: Option<String>,
-    /// Where to end, in the same forms; of a GTID set, nothing outside of it [default: now, the end at
-    /// the moment of starting].
+    /// Where to end, in the same forms but for past:…; of a GTID set, nothing outside of it [default:
+    /// now, the end at the moment of starting].
     #[arg(long, value_name = "POINT")]
     pub until: Option<String>,
     /// Only events with this table, key, type or id; may be repeated: of one name any, of different
@@ -194,8 +195,7 @@ pub struct FindArgs {
     /// The event's type, in the column `event_type` of the configuration.
     #[arg(long = "type", value_name = "TYPE")]
     pub event_type: Vec<String>,
-    /// Where to begin: earliest, file:position, a GTID set (everything not in it), a time
-    /// (2026-11-22T10:00:00Z) or a duration ago (90m) [default: earliest, or 1h ago where the server has
+    /// Where to begin, in the forms that replay takes [default: earliest, or 1h ago where the server has
     /// more than 1 GiB of binlog].
     #[arg(long, value_name = "POINT")]
     pub from: Option<String>,

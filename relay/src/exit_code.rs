@@ -106,7 +106,9 @@ impl From<&FindError> for ExitCode {
 impl From<&RangeError> for ExitCode {
     fn from(error: &RangeError) -> Self {
         match error {
-            RangeError::Point(_) | RangeError::Backwards { .. } => Self::Usage,
+            RangeError::Point(_)
+            | RangeError::Backwards { .. }
+            | RangeError::NothingThere { .. } => Self::Usage,
             RangeError::Files(_) => Self::Unavailable,
             RangeError::Source(error) => error.into(),
             RangeError::BrokeOff => Self::Internal,

@@ -8,9 +8,10 @@ use crate::{
     position::{BinlogCoordinates, GtidSet, Position},
     source::{
         mysql::DumpStart,
-        probe::{Boundary, Probe, Survey},
+        probe::Probe,
         server::ServerFacts,
         start::{self, StartError},
+        survey::{Boundary, Survey},
     },
 };
 

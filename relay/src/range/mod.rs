@@ -35,6 +35,10 @@ pub enum RangeError {
     Point(#[from] PointError),
     #[error("--from is {start}, which lies behind --until, which is {end}")]
     Backwards { start: BinlogCoordinates, end: BinlogCoordinates },
+    #[error(
+        "--from past:{wanted}: no transaction holds that place or ends at it; before it the file ends at {end}"
+    )]
+    NothingThere { wanted: BinlogCoordinates, end: BinlogCoordinates },
     #[error(transparent)]
     Files(#[from] BinlogFilesError),
     #[error(transparent)]

@@ -10,6 +10,8 @@ pub(crate) enum Point {
     Earliest,
     Now,
     At(BinlogCoordinates),
+    /// Behind the transaction that holds the place, or ends at it.
+    Past(BinlogCoordinates),
     Gtids(GtidSet),
     Time(Timestamp),
 }
@@ -32,7 +34,11 @@ impl Point {
         let error = |reason| PointError { flag: "--from", text: text.to_owned(), reason };
         match Self::parse(text, now, "earliest").map_err(error)? {
             Self::Now => Err(error(format!("must be `earliest`, {FORMS}"))),
-            point @ (Self::Earliest | Self::At(_) | Self::Gtids(_) | Self::Time(_)) => Ok(point),
+            point @ (Self::Earliest
+            | Self::At(_)
+            | Self::Past(_)
+            | Self::Gtids(_)
+            | Self::Time(_)) => Ok(point),
         }
     }
 
@@ -40,7 +46,7 @@ impl Point {
     pub(crate) fn until(text: &str, now: Timestamp) -> Result<Self, PointError> {
         let error = |reason| PointError { flag: "--until", text: text.to_owned(), reason };
         match Self::parse(text, now, "now").map_err(error)? {
-            Self::Earliest => Err(error(format!("must be `now`, {FORMS}"))),
+            Self::Earliest | Self::Past(_) => Err(error(format!("must be `now`, {FORMS}"))),
             point @ (Self::Now | Self::At(_) | Self::Gtids(_) | Self::Time(_)) => Ok(point),
         }
     }
@@ -53,6 +59,9 @@ impl Point {
             "earliest" => return Ok(Self::Earliest),
             "now" => return Ok(Self::Now),
             _ => {}
+        }
+        if let Some(place) = text.strip_prefix("past:") {
+            return place.parse().map(Self::Past).map_err(|error| format!("{error}"));
         }
         if let Ok(time) = text.parse::<Timestamp>() {
             return Ok(Self::Time(time));
@@ -82,6 +91,7 @@ mod tests {
     #[rstest]
     #[case("earliest", Point::Earliest)]
     #[case("bin-log.000042:4", Point::At("bin-log.000042:4".parse().unwrap()))]
+    #[case("past:bin-log.000042:150", Point::Past("bin-log.000042:150".parse().unwrap()))]
     #[case(
         "3e11fa47-71ca-11e1-9e33-c80aa9429562:1-39",
         Point::Gtids("3e11fa47-71ca-11e1-9e33-c80aa9429562:1-39".parse().unwrap())
@@ -98,6 +108,7 @@ mod tests {
     #[case::word("yesterday", "must be `earliest`")]
     #[case::end("now", "must be `earliest`")]
     #[case::position("bin-log.000042:x", "not a number of bytes")]
+    #[case::place_to_pass("past:latest", "past:latest")]
     #[case::gtids("3e11fa47-71ca-11e1-9e33-c80aa9429562:5-1", "ends before it begins")]
     #[case::time("2026-11-22T25:00:00Z", "2026-11-22T25:00:00Z")]
     fn what_is_no_start_is_refused_with_the_reason(#[case] text: &str, #[case] reason: &str) {
@@ -107,10 +118,13 @@ mod tests {
     }
 
     #[test]
-    fn end_may_be_now_and_is_never_the_earliest() {
+    fn end_may_be_now_and_is_never_the_earliest_or_behind_a_place() {
         let now = NOW.parse().unwrap();
 
         assert_eq!(Point::until("now", now), Ok(Point::Now));
-        assert!(Point::until("earliest", now).unwrap_err().to_string().contains("must be `now`"));
+        for wrong in ["earliest", "past:bin-log.000042:150"] {
+            let error = Point::until(wrong, now).unwrap_err().to_string();
+            assert!(error.contains("must be `now`"), "{error}");
+        }
     }
 }

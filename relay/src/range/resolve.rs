@@ -13,8 +13,10 @@ use crate::{
         binlog_files::{BinlogFiles, BinlogFilesError, BinlogFolder, FilesStart},
         look,
         mysql::{ConnectOptions, Replica},
+        probe::Probe,
         server::ServerFacts,
         start,
+        survey::{self, Survey},
     },
 };
 
@@ -38,6 +40,10 @@ pub(crate) async fn on_server(
             ensure_has(coordinates)?;
             coordinates.clone()
         }
+        Point::Past(place) => {
+            ensure_has(place)?;
+            behind(place, Probe::of(config).survey(place, |_| {}).await?)?
+        }
         Point::Gtids(set) => {
             let gtids = server.gtids.as_ref().ok_or(StartError::NoGtids);
             let gtids = gtids.map_err(SourceError::from)?;
@@ -48,7 +54,7 @@ pub(crate) async fn on_server(
         Point::Earliest | Point::Now => server.beginning(),
     };
     let end = match until {
-        Point::At(coordinates) => {
+        Point::At(coordinates) | Point::Past(coordinates) => {
             ensure_has(coordinates)?;
             coordinates.clone()
         }
@@ -86,13 +92,18 @@ pub(crate) async fn in_files(
     };
     let start = find(match from {
         Point::At(coordinates) => FilesStart::At(coordinates.clone()),
+        Point::Past(place) => {
+            FilesStart::At(behind(place, survey::in_files(folder, place).await?)?)
+        }
         Point::Gtids(set) => FilesStart::After(set.clone()),
         Point::Time(time) => FilesStart::Since(*time),
         Point::Earliest | Point::Now => FilesStart::Earliest,
     })
     .await?;
     let end = match until {
-        Point::At(coordinates) => find(FilesStart::At(coordinates.clone())).await?,
+        Point::At(coordinates) | Point::Past(coordinates) => {
+            find(FilesStart::At(coordinates.clone())).await?
+        }
         Point::Time(time) => find(FilesStart::Since(*time)).await?,
         Point::Gtids(_) | Point::Earliest | Point::Now => {
             let (folder, wanted) = (folder.clone(), gtids(until));
@@ -115,10 +126,18 @@ pub(crate) async fn in_files(
     })
 }
 
+fn behind(place: &BinlogCoordinates, around: Survey) -> Result<BinlogCoordinates, RangeError> {
+    let nothing = || RangeError::NothingThere {
+        wanted: place.clone(),
+        end: around.before.coordinates.clone(),
+    };
+    around.behind.as_ref().map(|behind| behind.coordinates.clone()).ok_or_else(nothing)
+}
+
 fn gtids(point: &Point) -> Option<GtidSet> {
     match point {
         Point::Gtids(set) => Some(set.clone()),
-        Point::Earliest | Point::Now | Point::At(_) | Point::Time(_) => None,
+        Point::Earliest | Point::Now | Point::At(_) | Point::Past(_) | Point::Time(_) => None,
     }
 }
 

@@ -64,8 +64,9 @@ pub enum ReplayError {
     Stopped { name: String, at: BinlogCoordinates },
     /// At something that no further start gets past.
     #[error(
-        "replay `{name}` cannot go on; to leave that transaction out, begin another replay behind it \
-         (--from, --name): `rowpost position set` moves the relay, not a replay"
+        "replay `{name}` cannot go on; to leave that transaction out, begin another replay with `--from` and \
+         the `past:…` of this message, under another --name: `rowpost position set` moves the relay, not a \
+         replay"
     )]
     Halted {
         name: String,

@@ -38,6 +38,7 @@ mod search;
 pub mod server;
 mod session;
 pub mod start;
+pub(crate) mod survey;
 pub mod table_map;
 mod table_start;
 mod tables;

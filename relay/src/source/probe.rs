@@ -11,16 +11,16 @@ use uuid::Uuid;
 
 use super::{
     EventFault, EventSource, Interest, Place, PresentColumns, RawEvent, SourceError,
-    assembler::Assembler,
     describer::Describer,
-    event::{EventHeader, EventType, GtidEvent, RotateEvent, gtid_set},
+    event::{EventHeader, EventType, GtidEvent, RotateEvent},
     look_back::Look,
     mysql::{BinlogStream, ConnectOptions, Connection, DumpStart, Replica},
+    survey::{self, Survey},
     within::{Counted, Counter, UpTo, Within},
 };
 use crate::{
     config::{Config, NameCase, OutboxTable},
-    position::{BinlogCoordinates, EndPosition, Gtid, GtidSet, Position},
+    position::{BinlogCoordinates, EndPosition, Gtid},
 };
 
 /// Opens a stream of its own for each look.
@@ -28,26 +28,6 @@ pub(crate) struct Probe {
     connect: ConnectOptions,
     replica: Replica,
     heartbeat: Duration,
-}
-
-/// The boundary that a place in a file is at, or the transaction that it is in.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Survey {
-    /// The last transaction boundary that is not behind the place.
-    pub(crate) before: Boundary,
-    /// The first that is not before it; `None` where the binlog, or what the server sends of it, ends
-    /// before.
-    pub(crate) behind: Option<Boundary>,
-    /// When the file was begun.
-    pub(crate) file_begun: Option<u32>,
-}
-
-/// Between two transactions.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Boundary {
-    pub(crate) coordinates: BinlogCoordinates,
-    /// Every GTID that was in the binlog before it, purged ones too.
-    pub(crate) gtids: GtidSet,
 }
 
 /// The first transaction that a server sends.
@@ -88,65 +68,14 @@ impl Probe {
         }
     }
 
-    /// Reads `file` from its first event to `position`, and to the end of the transaction in which that
-    /// lies. `progress` is told how far it is.
+    /// Looks at the boundaries around a place, of which `progress` is told how far the reading is.
     pub(crate) async fn survey(
         &self,
         place: &BinlogCoordinates,
-        mut progress: impl FnMut(u64),
+        progress: impl FnMut(u64),
     ) -> Result<Survey, SourceError> {
-        let start = Position {
-            server_uuid: Uuid::nil(),
-            coordinates: beginning(&place.file),
-            file_begun: None,
-            gtid_set: Some(GtidSet::default()),
-            in_progress: None,
-            table_start: None,
-            prepared: Vec::new(),
-        };
-        let mut stream = self.dump(&DumpStart::At(start.coordinates.clone())).await?;
-        // No table is an outbox table: only transactions are looked for.
-        let mut assembler = Assembler::new(&start, Arc::new([]), NameCase::Sensitive, usize::MAX);
-        assembler.by_coordinates(None);
-        let mut boundary =
-            Boundary { coordinates: start.coordinates.clone(), gtids: GtidSet::default() };
-        let mut file_begun = None;
-        loop {
-            let at = assembler.place().coordinates;
-            progress(at.position);
-            let event = next(&mut stream, &Boundaries(&assembler), &at).await?;
-            match event.header.event_type {
-                EventType::PREVIOUS_GTIDS => {
-                    boundary.gtids.union(&previous_gtids(&event, &at)?);
-                }
-                EventType::FORMAT_DESCRIPTION => {
-                    file_begun = Some(event.header.timestamp).filter(|begun| *begun > 0);
-                }
-                // It waits for more: there is nothing behind.
-                EventType::HEARTBEAT | EventType::HEARTBEAT_V2 if at.position < place.position => {
-                    return Ok(Survey { before: boundary, behind: None, file_begun });
-                }
-                _ => {}
-            }
-            assembler.handle(&event)?;
-            assembler.close_position();
-            while let Some(chunk) = assembler.take_ready() {
-                let mut next = boundary.clone();
-                next.coordinates = chunk.advance.coordinates;
-                if let Some(gtids) = &chunk.advance.gtids {
-                    next.gtids.union(gtids);
-                }
-                if next.coordinates.file != place.file {
-                    return Ok(Survey { before: boundary, behind: None, file_begun });
-                }
-                if next.coordinates.position >= place.position {
-                    let is_at = next.coordinates.position == place.position;
-                    let before = if is_at { next.clone() } else { boundary };
-                    return Ok(Survey { before, behind: Some(next), file_begun });
-                }
-                boundary = next;
-            }
-        }
+        let mut stream = self.dump(&DumpStart::At(beginning(&place.file))).await?;
+        survey::read(&mut stream, place, progress).await
     }
 
     /// Looks through the transaction that begins at `begin`, for what of it lies before a place.
@@ -283,12 +212,12 @@ impl Probe {
     }
 }
 
-fn beginning(file: &Arc<str>) -> BinlogCoordinates {
+pub(super) fn beginning(file: &Arc<str>) -> BinlogCoordinates {
     BinlogCoordinates { file: Arc::clone(file), position: BinlogCoordinates::FIRST_EVENT }
 }
 
-async fn next<'s>(
-    stream: &'s mut BinlogStream,
+pub(super) async fn next<'s>(
+    stream: &'s mut impl EventSource,
     interest: &(impl Interest + Sync),
     at: &BinlogCoordinates,
 ) -> Result<RawEvent<'s>, SourceError> {
@@ -296,11 +225,7 @@ async fn next<'s>(
     stream.next_event(interest).await.map_err(|error| SourceError::of_stream(error, place))
 }
 
-fn previous_gtids(event: &RawEvent<'_>, at: &BinlogCoordinates) -> Result<GtidSet, SourceError> {
-    gtid_set::decode(event.body).map_err(|error| malformed(event.header.event_type, error, at))
-}
-
-fn malformed(
+pub(super) fn malformed(
     event_type: EventType,
     error: super::event::EventError,
     at: &BinlogCoordinates,
@@ -315,14 +240,5 @@ struct Nothing;
 impl Interest for Nothing {
     fn wants(&self, _header: &EventHeader, _head: &[u8]) -> bool {
         false
-    }
-}
-
-/// What an assembler wants, and a GTID set of any size.
-struct Boundaries<'a>(&'a Assembler);
-
-impl Interest for Boundaries<'_> {
-    fn wants(&self, header: &EventHeader, head: &[u8]) -> bool {
-        header.event_type == EventType::PREVIOUS_GTIDS || self.0.wants(header, head)
     }
 }

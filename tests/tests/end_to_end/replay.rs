@@ -120,8 +120,11 @@ async fn every_kind_of_replay_publishes_the_same_records(setup: Setup) -> Result
     let by_time: &[&str] = &["--from", &begin_time, "--until", &end_time];
     let by_gtids: &[&str] = &["--from", &begin.gtids, "--until", &end.gtids];
     let mixed: &[&str] = &["--from", &begin_time, "--until", &end.coordinates];
+    let past = place_to_pass(setup, begin)?;
+    let by_place: &[&str] = &["--from", &past, "--until", &end.coordinates];
     let name = |kind: &str| format!("{kind}-{}", case.database);
     compare(&case, &config, middle, (&name("position"), by_position)).await?;
+    compare(&case, &config, middle, (&name("place"), by_place)).await?;
     compare(&case, &config, middle, (&name("time"), by_time)).await?;
     compare(&case, &config, middle, (&name("mixed"), mixed)).await?;
     compare(&case, &config, &originals, (&name("earliest"), &["--from", "earliest"])).await?;
@@ -138,6 +141,7 @@ async fn every_kind_of_replay_publishes_the_same_records(setup: Setup) -> Result
     }
     for (kind, range, expected) in [
         ("files-position", by_position, middle),
+        ("files-place", by_place, middle),
         ("files-time", by_time, middle),
         ("files-earliest", &["--from", "earliest"][..], &originals[..]),
         ("files-gtids", by_gtids, middle),
@@ -158,6 +162,14 @@ async fn every_kind_of_replay_publishes_the_same_records(setup: Setup) -> Result
     let status = relay.status().await?;
     assert_eq!(status["retries"], serde_json::json!({ "source": 0, "publish": 0 }));
     Ok(())
+}
+
+/// In the commit of the transaction before the moment. A file of the reference server may just have been
+/// begun then, so there it is the end of that transaction.
+fn place_to_pass(setup: Setup, moment: &Moment) -> Result<String> {
+    let (file, position) = moment.coordinates.split_once(':').context("coordinates")?;
+    let back = u64::from(setup != Setup::Reference);
+    Ok(format!("past:{file}:{}", position.parse::<u64>()? - back))
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -301,18 +313,21 @@ async fn replay_halts_before_what_cannot_be_published_and_says_how_to_pass_it() 
              values ('{id}', 'no topic', 'k', 't', '1')"
         ))
         .await?;
-    let behind = moment(&case, &session).await?;
     session.insert(3).await?;
     let config = case.config()?;
 
     let range = ["--from", &begin.coordinates, "--name", "halts"];
+    let mut past = String::new();
     for arguments in [[&range[..], &["--dry-run"]].concat(), range.to_vec()] {
         let said = replay(&config, &arguments).await?;
 
         assert_eq!(said.code, Some(65), "{}", said.stderr);
+        let named = said.stderr.split('`').find_map(|part| part.split_once("position set "));
+        let Some((_, named)) = named else { panic!("no command is named: {}", said.stderr) };
+        past = named.to_owned();
         for part in [
             "replay `halts` cannot go on",
-            "begin another replay behind it",
+            "begin another replay with `--from`",
             &id.to_string(),
             "goes to topic `outbox.event.no topic`",
         ] {
@@ -320,17 +335,19 @@ async fn replay_halts_before_what_cannot_be_published_and_says_how_to_pass_it() 
         }
     }
     assert_eq!(case.records(2).await?.len(), 2, "what is before it");
-    replay_well(&config, &["--from", &behind.coordinates, "--name", "goes-on"]).await?;
+    assert!(past.starts_with("past:"), "{past}");
+    replay_well(&config, &["--from", &past, "--name", "goes-on"]).await?;
     assert_eq!(case.records(5).await?.len(), 5, "and what is behind it");
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn set_that_files_end_before_is_refused() -> Result<()> {
+async fn set_and_place_that_files_end_before_are_refused() -> Result<()> {
     needs!(Setup::Current.tier());
     let case = Case::shared(Setup::Current, "replay_ends").await?;
     let mut session = case.session().await?;
     session.insert(2).await?;
+    let end = moment(&case, &session).await?.coordinates;
     let folder = copy_of_binlogs(&case).await?;
     let folder = folder.path().to_str().context("a path of text")?;
     let uuid: String = case.mysql.value("select @@server_uuid").await?;
@@ -341,6 +358,16 @@ async fn set_that_files_end_before_is_refused() -> Result<()> {
 
     assert_eq!(said.code, Some(69), "{}", said.stderr);
     for part in ["the files end at", "-999999999; add newer files"] {
+        assert!(said.stderr.contains(part), "{part}: {}", said.stderr);
+    }
+
+    let (file, _) = end.split_once(':').context("coordinates")?;
+    let behind = format!("past:{file}:999999999999");
+    let range = ["--from", &behind, "--binlog-dir", folder];
+    let said = replay(&case.config()?, &range).await?;
+
+    assert_eq!(said.code, Some(64), "{}", said.stderr);
+    for part in [&behind, "before it the file ends at"] {
         assert!(said.stderr.contains(part), "{part}: {}", said.stderr);
     }
     Ok(())

@@ -18,9 +18,10 @@ use crate::{
     source::{
         SourceError,
         mysql::{ConnectOptions, Connection, DumpStart},
-        probe::{FirstTransaction, Probe, Survey},
+        probe::{FirstTransaction, Probe},
         server::{ServerFacts, ServerGtids},
         start,
+        survey::Survey,
         within::{UpTo, Within},
     },
 };
