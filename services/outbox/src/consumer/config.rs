@@ -72,6 +72,9 @@ impl ConsumerConfig {
 
     pub(super) fn producer_client(&self, kafka: &ClientConfig) -> ClientConfig {
         let mut client = kafka.clone();
+        for name in OF_CONSUMERS {
+            client.remove(name);
+        }
         client
             .set("enable.idempotence", "true")
             .set("acks", "all")
@@ -82,9 +85,50 @@ impl ConsumerConfig {
     }
 }
 
+/// Properties that a producer warns about at every start (librdkafka's CONFIGURATION.md, column "C").
+const OF_CONSUMERS: [&str; 26] = [
+    "auto.commit.interval.ms",
+    "auto.offset.reset",
+    "check.crcs",
+    "coordinator.query.interval.ms",
+    "enable.auto.commit",
+    "enable.auto.offset.store",
+    "enable.partition.eof",
+    "fetch.error.backoff.ms",
+    "fetch.max.bytes",
+    "fetch.message.max.bytes",
+    "fetch.min.bytes",
+    "fetch.queue.backoff.ms",
+    "fetch.wait.max.ms",
+    "group.id",
+    "group.instance.id",
+    "group.protocol",
+    "group.protocol.type",
+    "group.remote.assignor",
+    "heartbeat.interval.ms",
+    "isolation.level",
+    "max.partition.fetch.bytes",
+    "max.poll.interval.ms",
+    "partition.assignment.strategy",
+    "queued.max.messages.kbytes",
+    "queued.min.messages",
+    "session.timeout.ms",
+];
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn producer_is_not_told_what_only_a_consumer_knows() {
+        let mut kafka = ClientConfig::new();
+        kafka.set("session.timeout.ms", "6000").set("sasl.username", "stock");
+
+        let client = ConsumerConfig::new("stock", ["order"]).producer_client(&kafka);
+
+        assert_eq!(client.get("session.timeout.ms"), None);
+        assert_eq!(client.get("sasl.username"), Some("stock"));
+    }
 
     #[test]
     fn settings_that_would_break_a_promise_are_overruled() {
